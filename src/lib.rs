@@ -1,1 +1,7 @@
-//! uko-operator
+//! uko-operator: the private path from IBM Unified Key Orchestrator to Azure Key Vault, built and kept by Kubernetes.
+//!
+//! The rooms: [`api`] names things, `clouds` speaks to Azure and IBM, `reconcile` is the grammar that both controllers
+//! (`keystore_connection`, `connector_endpoint`) share, `process` belongs to the pod, `cli` wires it all.
+#![forbid(unsafe_code)]
+
+pub mod api;

@@ -1,0 +1,68 @@
+//! The little that a pass remembers for the next one.
+//!
+//! In: times and counts. Out: one small struct in `status.memory`. Never: an id that must survive a crash; losing this costs waiting, never a create.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a stage has been failing with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageFailure {
+    /// Condition type of the stage.
+    #[schemars(length(max = 64))]
+    pub stage: String,
+    /// Reason of the failure.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// When this reason was first seen without a break.
+    pub since: Time,
+    /// How often in a row.
+    pub attempts: u32,
+}
+
+/// Own memory of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// Stages that fail, with their first times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["stage".into()]))]
+    #[schemars(length(max = 16))]
+    pub failures: Vec<StageFailure>,
+    /// Fingerprint of spec and Secrets that the times below belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub inputs: Option<String>,
+    /// When spec or Secrets last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_changed_at: Option<Time>,
+    /// When this object last changed something outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_write_at: Option<Time>,
+    /// When everything was last looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_look_at: Option<Time>,
+    /// Since when work has been under way without Ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progressing_since: Option<Time>,
+    /// When the keystore was registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Time>,
+    /// When the private path was last proven by facts older than UKO's heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_facts_since: Option<Time>,
+    /// When public network access was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Time>,
+    /// How often others opened it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_by_others: Option<u32>,
+}
+
+/// What `observedGeneration` says before the first look.
+pub(super) fn never_looked() -> i64 {
+    -1
+}
