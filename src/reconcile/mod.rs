@@ -1,0 +1,9 @@
+//! The grammar that both controllers share: faults, stages, pace, ownership, status.
+//!
+//! In: the API and the class of a cloud's error. Out: conditions and the next look. Never: names a cloud or a controller.
+
+pub(crate) mod fault;
+pub(crate) mod ownership;
+pub(crate) mod pace;
+pub(crate) mod stage;
+pub(crate) mod summary;
