@@ -2,8 +2,14 @@
 //!
 //! In: the API and the class of a cloud's error. Out: conditions and the next look. Never: names a cloud or a controller.
 
+pub(crate) mod driver;
 pub(crate) mod fault;
+pub(crate) mod locks;
+pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
+pub(crate) mod secrets;
 pub(crate) mod stage;
+pub(crate) mod status;
 pub(crate) mod summary;
+pub(crate) mod wake;

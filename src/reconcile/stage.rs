@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::fault::Fault;
-use crate::api::v1alpha1::{Drift, PlannedStep};
+use crate::api::{
+    condition::ConditionType,
+    v1alpha1::{Drift, PlannedStep},
+};
 
 /// What one look told us. `Unknown` is not `Absent`: nothing is ever created behind a 403 or a timeout.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +69,7 @@ pub(crate) enum Verdict<S> {
     /// A fact this stage needs could not be read.
     Unclear(Fault),
     /// An earlier stage must be met first.
-    Behind(&'static str),
+    Behind(ConditionType),
     /// Switched off by the spec; does not count.
     Skipped(Word),
     /// Not looked at this time; what was said last time stands.
@@ -141,7 +144,7 @@ impl<S> Verdict<S> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stage<S> {
     /// Type of its condition.
-    pub condition: &'static str,
+    pub condition: ConditionType,
     /// What it says.
     pub verdict: Verdict<S>,
     /// A loss here is red at once: no `Reconciling` softens it.
@@ -150,7 +153,7 @@ pub(crate) struct Stage<S> {
 
 impl<S> Stage<S> {
     /// A stage with the usual pace.
-    pub(crate) fn new(condition: &'static str, verdict: Verdict<S>) -> Self {
+    pub(crate) fn new(condition: ConditionType, verdict: Verdict<S>) -> Self {
         Self { condition, verdict, red_at_once: false }
     }
 }

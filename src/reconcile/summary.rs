@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{
-        condition,
+        condition::{self, ConditionType, Statement, Status},
         v1alpha1::{LastFailure, Memory, Mode, StageFailure},
     },
     clouds::http::Class,
@@ -47,6 +47,8 @@ pub(crate) struct Frame<'a> {
     pub mode: Mode,
     /// What this pass did outside, and how that ended.
     pub done: &'a Done,
+    /// Whether differences are only reported.
+    pub report_drift: bool,
     /// Condition type `Ready` in words, once everything is met.
     pub ready: Word,
 }
@@ -77,21 +79,22 @@ pub(crate) struct Summary {
 }
 
 /// How a stage weighs on the whole.
+#[derive(Clone, Copy)]
 enum Weight {
     Carries,
     Behind,
-    Passing(Fault),
+    Passing,
     Progress,
     Person,
-    Missing(Fault),
-    Refused(Fault),
+    Missing,
+    Refused,
     Stuck,
     Loss,
 }
 
 struct Judged {
-    condition: &'static str,
-    status: &'static str,
+    condition: ConditionType,
+    status: Status,
     reason: String,
     message: String,
     weight: Weight,
@@ -114,13 +117,28 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     }
     let mut conditions = frame.previous.to_vec();
     for row in &judged {
-        let message = row.message.as_str();
-        condition::set(&mut conditions, row.condition, row.status, &row.reason, message, frame.generation, frame.now);
+        say(&mut conditions, frame, row.condition, row.status, &row.reason, &row.message);
     }
+    extras(plan, &judged, &mut conditions, frame);
     let ready = weigh(&judged, &mut conditions, &memory, frame);
     memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
     let next = next_look(&judged, frame);
     Summary { conditions, memory, next, failure }
+}
+
+/// Conditions that are there only while they are true.
+fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>, frame: &Frame<'_>) {
+    match judged.iter().find(|row| row.reason == "ClaimConflict") {
+        Some(row) => say(conditions, frame, ConditionType::ClaimConflict, Status::True, &row.reason, &row.message),
+        None => condition::remove(conditions, ConditionType::ClaimConflict),
+    }
+    if frame.report_drift && !plan.drift.is_empty() {
+        let fields: Vec<&str> = plan.drift.iter().map(|drift| drift.field.as_str()).collect();
+        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields.join(", "));
+        say(conditions, frame, ConditionType::Drifted, Status::True, "DriftReported", &message);
+    } else {
+        condition::remove(conditions, ConditionType::Drifted);
+    }
 }
 
 fn fault_of<'a, S>(stage: &'a Stage<S>, tried: Option<&'a Done>) -> Option<&'a Fault> {
@@ -145,9 +163,9 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
         (Verdict::Wait(waiting), _) => waiting.word.reason,
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
-    let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition && row.reason == reason);
+    let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
     let row = StageFailure {
-        stage: stage.condition.to_owned(),
+        stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
         since: before.map_or(Time(frame.now), |row| row.since.clone()),
         attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
@@ -168,52 +186,52 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         next,
     };
     match &stage.verdict {
-        Verdict::Met(word) => row("True", word, Weight::Carries, frame.interval),
-        Verdict::Skipped(word) => row("Unknown", word, Weight::Carries, frame.interval),
+        Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
+        Verdict::Skipped(word) => row(Status::Unknown, word, Weight::Carries, frame.interval),
         Verdict::Unchanged => match condition::get(frame.previous, stage.condition) {
             Some(before) => Judged {
                 condition: stage.condition,
                 status: match before.status.as_str() {
-                    "True" => "True",
-                    "False" => "False",
-                    _ => "Unknown",
+                    "True" => Status::True,
+                    "False" => Status::False,
+                    _ => Status::Unknown,
                 },
                 reason: before.reason.clone(),
                 message: before.message.clone(),
                 weight: Weight::Carries,
                 next: frame.interval,
             },
-            None => row("Unknown", &Word { reason: "NotLooked", message: String::new() }, Weight::Behind, Duration::ZERO),
+            None => row(Status::Unknown, &Word { reason: "NotLooked", message: String::new() }, Weight::Behind, Duration::ZERO),
         },
         Verdict::Behind(on) => {
-            let word = Word { reason: "WaitingForEarlierStage", message: format!("Waits until {on} is true.") };
-            row("Unknown", &word, Weight::Behind, frame.interval)
+            let word = Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
+            row(Status::Unknown, &word, Weight::Behind, frame.interval)
         }
         Verdict::Wait(waiting) if waiting.person => {
-            row("False", &waiting.word, Weight::Person, PaceSettings::for_person(seen.attempts))
+            row(Status::False, &waiting.word, Weight::Person, PaceSettings::for_person(seen.attempts))
         }
         Verdict::Wait(waiting) => {
-            row("False", &waiting.word, Weight::Progress, frame.pace.for_cloud(waiting.look_again))
+            row(Status::False, &waiting.word, Weight::Progress, frame.pace.for_cloud(waiting.look_again))
         }
         Verdict::Blocked(fault) | Verdict::Unclear(fault) => by_class(stage, fault, seen, frame),
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
-            Some(Done::Held(word, wait)) => row("False", word, Weight::Progress, *wait),
-            Some(Done::Wrote) => row("False", word, Weight::Progress, Duration::ZERO),
-            Some(Done::Nothing) | None => row("False", word, Weight::Progress, frame.interval),
+            Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
+            Some(Done::Wrote) => row(Status::False, word, Weight::Progress, Duration::ZERO),
+            Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
     }
 }
 
 fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
     let (status, weight) = match fault.class {
-        Class::Transient | Class::Throttled | Class::Conflict => ("Unknown", Weight::Passing(fault.clone())),
-        Class::Provisioning => ("False", Weight::Progress),
-        _ if stage.red_at_once => ("False", Weight::Loss),
-        Class::NotFound => ("False", Weight::Missing(fault.clone())),
-        Class::AwaitingPerson if fault.reason.starts_with("Awaiting") => ("False", Weight::Person),
-        Class::AwaitingPerson => ("False", Weight::Refused(fault.clone())),
-        Class::Denied | Class::Invalid => ("False", Weight::Stuck),
+        Class::Transient | Class::Throttled | Class::Conflict => (Status::Unknown, Weight::Passing),
+        Class::Provisioning => (Status::False, Weight::Progress),
+        _ if stage.red_at_once => (Status::False, Weight::Loss),
+        Class::NotFound => (Status::False, Weight::Missing),
+        Class::AwaitingPerson if fault.reason.starts_with("Awaiting") => (Status::False, Weight::Person),
+        Class::AwaitingPerson => (Status::False, Weight::Refused),
+        Class::Denied | Class::Invalid => (Status::False, Weight::Stuck),
     };
     Judged {
         condition: stage.condition,
@@ -225,58 +243,68 @@ fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Fra
     }
 }
 
+fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status: Status, reason: &str, message: &str) {
+    condition::set(list, &Statement { kind, status, reason, message }, frame.generation, frame.now);
+}
+
 /// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
 fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
-    let certain = judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing(_)));
-    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing(_)));
+    let certain =
+        judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
     let since = |row: &Judged| {
-        memory.failures.iter().find(|f| f.stage == row.condition).map_or(Duration::ZERO, |f| age(&f.since, frame.now))
+        let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
+        failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now))
     };
     let working = memory.progressing_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
-    let mut say = |kind: &str, status: &str, reason: &str, message: &str| {
-        condition::set(conditions, kind, status, reason, message, frame.generation, frame.now);
-    };
-    let (reconciling, stalled, ready, row) = match (certain, passing) {
+    let in_time = working < frame.pace.progress_deadline;
+    let (flag, status, row) = match (certain, passing) {
         (None, None) => {
-            say(condition::READY, "True", frame.ready.reason, &frame.ready.message);
-            condition::remove(conditions, condition::RECONCILING);
-            condition::remove(conditions, condition::STALLED);
+            say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+            flags(conditions, frame, None, None);
             return true;
         }
         (None, Some(row)) => {
-            let held = condition::get(frame.previous, condition::READY).is_some_and(|ready| ready.status == "True")
-                && since(row) < frame.pace.ready_grace;
-            if held {
+            let was_ready =
+                condition::get(frame.previous, ConditionType::Ready).is_some_and(|ready| ready.status == "True");
+            if was_ready && since(row) < frame.pace.ready_grace {
                 return true;
             }
-            let in_time = working < frame.pace.progress_deadline;
-            (in_time, false, if in_time { "Unknown" } else { "False" }, row)
+            let status = if in_time { Status::Unknown } else { Status::False };
+            (in_time.then_some(ConditionType::Reconciling), status, row)
         }
         (Some(row), _) => {
-            let (reconciling, stalled) = match &row.weight {
-                Weight::Progress => (true, false),
-                Weight::Missing(_) => (working < frame.pace.progress_deadline, false),
-                Weight::Refused(_) => (since(row) < PERSON_GRACE, false),
-                Weight::Stuck => (false, true),
-                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing(_) => (false, false),
+            let reconciling = match row.weight {
+                Weight::Progress => true,
+                Weight::Missing => in_time,
+                Weight::Refused => since(row) < PERSON_GRACE,
+                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing | Weight::Stuck => {
+                    false
+                }
             };
-            (reconciling, stalled, "False", row)
+            let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
+            (stalled.or(reconciling.then_some(ConditionType::Reconciling)), Status::False, row)
         }
     };
-    let planned = matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress);
-    if planned {
-        say(condition::READY, "False", "ChangesPlanned", "Mode is Plan: status.plan lists what Manage would do.");
+    if matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress) {
+        let message = "Mode is Plan: status.plan lists what Manage would do.";
+        say(conditions, frame, ConditionType::Ready, Status::False, "ChangesPlanned", message);
+        flags(conditions, frame, None, None);
     } else {
-        say(condition::READY, ready, &row.reason, &row.message);
-    }
-    for (kind, on) in [(condition::RECONCILING, reconciling && !planned), (condition::STALLED, stalled)] {
-        if on {
-            condition::set(conditions, kind, "True", &row.reason, &row.message, frame.generation, frame.now);
-        } else {
-            condition::remove(conditions, kind);
-        }
+        say(conditions, frame, ConditionType::Ready, status, &row.reason, &row.message);
+        flags(conditions, frame, flag, Some(row));
     }
     false
+}
+
+/// `Reconciling` and `Stalled` are present only while they are true, and never together.
+fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>, row: Option<&Judged>) {
+    for kind in [ConditionType::Reconciling, ConditionType::Stalled] {
+        match row {
+            Some(row) if on == Some(kind) => say(list, frame, kind, Status::True, &row.reason, &row.message),
+            _ => condition::remove(list, kind),
+        }
+    }
 }
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
