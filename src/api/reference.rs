@@ -19,7 +19,7 @@ pub struct References {
     pub secrets: BTreeSet<String>,
     /// The `ConnectorEndpoint`.
     pub connector_endpoint: Option<String>,
-    /// ServiceAccounts for which tokens are minted.
+    /// Service accounts for which tokens are minted.
     pub service_accounts: BTreeSet<String>,
 }
 

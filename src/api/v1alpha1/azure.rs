@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     policy::{SecretKeyRef, ServiceAccountRef, choice},
+    rules::member_of,
     text::{
         AzureLocation, Guid, Ipv4Address, KeyVaultName, NetworkResourceName, PrivateDnsZoneId,
-        RequestMessage, ResourceGroupName, SubnetId,
+        RequestMessage, ResourceGroupName, SubnetId, TagValue,
     },
 };
 
@@ -55,10 +56,14 @@ pub enum PublicNetworkAccess {
     Disabled,
 }
 
+const TWO_IDENTITIES: &str =
+    "Secret than servicePrincipal.passwordSecretRef: the operator and UKO are two identities";
+
 /// Where the Key Vault is and who may use it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
-    validation = Rule::new("!(self.identity.type == 'ServicePrincipal' && has(self.identity.servicePrincipal) && has(self.identity.servicePrincipal.passwordSecretRef)) || self.identity.servicePrincipal.passwordSecretRef.name != self.servicePrincipal.passwordSecretRef.name").message("identity.servicePrincipal.passwordSecretRef must not be the Secret of servicePrincipal: the operator and UKO are two identities")
+    validation = Rule::new("!has(self.identity.servicePrincipal) || !has(self.identity.servicePrincipal.passwordSecretRef) || self.identity.servicePrincipal.passwordSecretRef.name != self.servicePrincipal.passwordSecretRef.name").message(format!("must be another {TWO_IDENTITIES}").as_str()).field_path(".identity.servicePrincipal.passwordSecretRef"),
+    validation = Rule::new("!has(self.identity.servicePrincipal) || !has(self.identity.servicePrincipal.certificateSecretRef) || self.identity.servicePrincipal.certificateSecretRef.name != self.servicePrincipal.passwordSecretRef.name").message(format!("must be another {TWO_IDENTITIES}").as_str()).field_path(".identity.servicePrincipal.certificateSecretRef"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AzureSpec {
@@ -111,9 +116,9 @@ pub enum AzureIdentityType {
 /// The operator's own identity; `type` names the member that is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
-    validation = Rule::new("self.type == 'ServicePrincipal' ? has(self.servicePrincipal) && !has(self.workloadIdentity) : true").message("type ServicePrincipal needs servicePrincipal and no other member"),
-    validation = Rule::new("self.type == 'WorkloadIdentity' ? has(self.workloadIdentity) && !has(self.servicePrincipal) : true").message("type WorkloadIdentity needs workloadIdentity and no other member"),
-    validation = Rule::new("self.type == 'OperatorIdentity' ? !has(self.servicePrincipal) && !has(self.workloadIdentity) : true").message("type OperatorIdentity takes no other member"),
+    validation = member_of("ServicePrincipal", Some("servicePrincipal"), &["workloadIdentity"]),
+    validation = member_of("WorkloadIdentity", Some("workloadIdentity"), &["servicePrincipal"]),
+    validation = member_of("OperatorIdentity", None, &["servicePrincipal", "workloadIdentity"]),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AzureIdentity {
@@ -158,9 +163,9 @@ pub struct WorkloadIdentity {
 /// The Azure private endpoint of the Key Vault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
-    validation = Rule::new("!has(self.requestMessage) || (has(self.approval) && self.approval == 'Manual')").message("requestMessage is only for approval Manual"),
-    validation = Rule::new("!has(self.tags) || self.tags.all(k, size(k) >= 1 && size(k) <= 512 && !k.matches(r'[<>%&\\\\?/]') && size(self.tags[k]) <= 256)").message("tags: names of 1 to 512 characters without < > % & \\ ? /, values of at most 256"),
-    validation = Rule::new("!has(self.tags) || self.tags.all(k, !k.lowerAscii().startsWith('uko-operator-') && !k.lowerAscii().startsWith('microsoft') && !k.lowerAscii().startsWith('azure') && !k.lowerAscii().startsWith('windows'))").message("tags: names that start with uko-operator-, microsoft, azure or windows are reserved"),
+    validation = Rule::new("!has(self.requestMessage) || (has(self.approval) && self.approval == 'Manual')").message("is only for approval Manual: set approval: Manual, or remove requestMessage").field_path(".requestMessage"),
+    validation = Rule::new("!has(self.tags) || self.tags.all(k, size(k) >= 1 && size(k) <= 512 && !k.matches(r'[<>%&\\\\?/]'))").message("names must be 1 to 512 characters without < > % & \\ ? /").field_path(".tags"),
+    validation = Rule::new("!has(self.tags) || self.tags.all(k, !k.lowerAscii().startsWith('uko-operator-') && !k.lowerAscii().startsWith('microsoft') && !k.lowerAscii().startsWith('azure') && !k.lowerAscii().startsWith('windows'))").message("names that start with uko-operator-, microsoft, azure or windows are reserved").field_path(".tags"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PrivateEndpointSpec {
@@ -194,11 +199,6 @@ pub struct PrivateEndpointSpec {
     pub request_message: Option<RequestMessage>,
     /// Tags to keep on it; others are left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 48))]
+    #[schemars(extend("maxProperties" = 48))]
     pub tags: Option<BTreeMap<String, TagValue>>,
 }
-
-/// Value of an Azure tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct TagValue(#[schemars(length(max = 256))] pub String);

@@ -12,9 +12,15 @@ use super::{
     memory::{Memory, never_looked},
     plan::{Drift, LastFailure, PendingCreate, PlannedStep},
     policy::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Mode},
+    rules::fixed,
     text::{HostPort, ObjectName},
     uko::{ConnectionTestPolicy, KeyEncryptionKeySpec, KeystoreSpec, UkoSpec},
 };
+
+const WHICH_KEY_VAULT: &str = "it says which Key Vault this is; make a new object";
+const IN_PLACE: &str = "Azure cannot change it in place; keep the old value, or remove privateEndpoint first, which leaves the old one in Azure";
+const WHICH_UKO: &str = "it says which UKO holds the keystore; make a new object";
+const ONE_VAULT: &str = "a keystore belongs to one UKO vault for ever; make a new object";
 
 /// What a team asks for.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -45,15 +51,25 @@ use super::{
     validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.tlsProxy))").message("connectorEndpointRef and tlsProxy exclude each other: set one, or neither for the public path"),
     validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.uko.server))").message("connectorEndpointRef is for uko.hpcs; a self-managed UKO takes tlsProxy or reaches the private endpoint directly"),
     validation = Rule::new("!has(self.azure.publicNetworkAccess) || has(self.privateEndpoint) || has(self.connectorEndpointRef) || has(self.tlsProxy)").message("azure.publicNetworkAccess: Disabled needs a private path: set privateEndpoint, connectorEndpointRef or tlsProxy"),
-    validation = Rule::new("self.azure.cloud == oldSelf.azure.cloud && self.azure.tenantId == oldSelf.azure.tenantId && self.azure.subscriptionId == oldSelf.azure.subscriptionId && self.azure.resourceGroup == oldSelf.azure.resourceGroup && self.azure.vaultName == oldSelf.azure.vaultName").message("azure.cloud, tenantId, subscriptionId, resourceGroup and vaultName cannot change: they say which Key Vault this is; make a new object"),
-    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (self.privateEndpoint.name == oldSelf.privateEndpoint.name && self.privateEndpoint.resourceGroup == oldSelf.privateEndpoint.resourceGroup && self.privateEndpoint.subnetId == oldSelf.privateEndpoint.subnetId)").message("privateEndpoint.name, resourceGroup and subnetId cannot change: Azure cannot change them in place"),
-    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (has(self.privateEndpoint.location) == has(oldSelf.privateEndpoint.location) && (!has(self.privateEndpoint.location) || self.privateEndpoint.location == oldSelf.privateEndpoint.location))").message("privateEndpoint.location cannot change: Azure cannot change it in place"),
-    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (has(self.privateEndpoint.networkInterfaceName) == has(oldSelf.privateEndpoint.networkInterfaceName) && (!has(self.privateEndpoint.networkInterfaceName) || self.privateEndpoint.networkInterfaceName == oldSelf.privateEndpoint.networkInterfaceName))").message("privateEndpoint.networkInterfaceName cannot change: Azure cannot change it in place"),
-    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (has(self.privateEndpoint.privateIPAddress) == has(oldSelf.privateEndpoint.privateIPAddress) && (!has(self.privateEndpoint.privateIPAddress) || self.privateEndpoint.privateIPAddress == oldSelf.privateEndpoint.privateIPAddress))").message("privateEndpoint.privateIPAddress cannot change: Azure cannot change it in place"),
-    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (has(self.privateEndpoint.approval) == has(oldSelf.privateEndpoint.approval) && (!has(self.privateEndpoint.approval) || self.privateEndpoint.approval == oldSelf.privateEndpoint.approval))").message("privateEndpoint.approval cannot change: Azure cannot change it in place"),
-    validation = Rule::new("has(self.uko.hpcs) == has(oldSelf.uko.hpcs) && (!has(self.uko.hpcs) || (self.uko.hpcs.instanceId == oldSelf.uko.hpcs.instanceId && self.uko.hpcs.region == oldSelf.uko.hpcs.region)) && (!has(self.uko.server) || self.uko.server.url == oldSelf.uko.server.url)").message("uko.hpcs.instanceId, uko.hpcs.region and uko.server.url cannot change: they say which UKO holds the keystore"),
-    validation = Rule::new("has(self.uko.vault.name) == has(oldSelf.uko.vault.name) && (!has(self.uko.vault.name) || self.uko.vault.name == oldSelf.uko.vault.name) && (!has(self.uko.vault.id) || self.uko.vault.id == oldSelf.uko.vault.id)").message("uko.vault cannot change: a keystore belongs to one vault for ever"),
-    validation = Rule::new("self.keystore.variant == oldSelf.keystore.variant").message("keystore.variant cannot change"),
+    validation = fixed("azure.cloud", WHICH_KEY_VAULT),
+    validation = fixed("azure.tenantId", WHICH_KEY_VAULT),
+    validation = fixed("azure.subscriptionId", WHICH_KEY_VAULT),
+    validation = fixed("azure.resourceGroup", WHICH_KEY_VAULT),
+    validation = fixed("azure.vaultName", WHICH_KEY_VAULT),
+    validation = fixed("privateEndpoint?.name", IN_PLACE),
+    validation = fixed("privateEndpoint?.resourceGroup", IN_PLACE),
+    validation = fixed("privateEndpoint?.subnetId", IN_PLACE),
+    validation = fixed("privateEndpoint?.location?", IN_PLACE),
+    validation = fixed("privateEndpoint?.networkInterfaceName?", IN_PLACE),
+    validation = fixed("privateEndpoint?.privateIPAddress?", IN_PLACE),
+    validation = Rule::new("!has(self.privateEndpoint) || !has(oldSelf.privateEndpoint) || (has(self.privateEndpoint.approval) ? self.privateEndpoint.approval : 'Automatic') == (has(oldSelf.privateEndpoint.approval) ? oldSelf.privateEndpoint.approval : 'Automatic')").message(format!("cannot change (absent means Automatic): {IN_PLACE}").as_str()).field_path(".privateEndpoint.approval"),
+    validation = Rule::new("has(self.uko.hpcs) == has(oldSelf.uko.hpcs)").message(format!("cannot change between hpcs and server: {WHICH_UKO}").as_str()).field_path(".uko"),
+    validation = fixed("uko.hpcs?.instanceId", WHICH_UKO),
+    validation = fixed("uko.hpcs?.region", WHICH_UKO),
+    validation = fixed("uko.server?.url", WHICH_UKO),
+    validation = fixed("uko.vault.name?", ONE_VAULT),
+    validation = fixed("uko.vault.id?", ONE_VAULT),
+    validation = fixed("keystore.variant", "UKO keeps the variant of a keystore; make a new object"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AzureKeystoreConnectionSpec {
@@ -162,6 +178,7 @@ pub struct AzureKeystoreConnectionStatus {
     pub effective_interval_seconds: Option<u32>,
     /// Generation that this status speaks of; -1 before the first look.
     #[serde(default = "never_looked")]
+    #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// Conditions, one a type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

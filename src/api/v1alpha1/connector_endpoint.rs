@@ -11,8 +11,11 @@ use super::{
     memory::{Memory, never_looked},
     plan::{Drift, LastFailure, PendingCreate, PlannedStep},
     policy::{AdoptionPolicy, DeletionPolicy, DriftPolicy, IbmAuthentication, Mode},
+    rules::fixed,
     text::{ConnectorId, ConnectorName, DisplayName, HostName, IbmRegion, SourceCidr},
 };
+
+const ONE_CONNECTOR: &str = "an endpoint belongs to one connector for ever; make a new object";
 
 /// What a team asks for.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -37,7 +40,9 @@ use super::{
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[x_kube(
-    validation = Rule::new("has(self.connector.id) == has(oldSelf.connector.id) && (!has(self.connector.id) || self.connector.id == oldSelf.connector.id) && has(self.connector.name) == has(oldSelf.connector.name) && (!has(self.connector.name) || self.connector.name == oldSelf.connector.name) && has(self.connector.region) == has(oldSelf.connector.region) && (!has(self.connector.region) || self.connector.region == oldSelf.connector.region)").message("connector cannot change: an endpoint belongs to one connector; make a new object"),
+    validation = fixed("connector.id?", ONE_CONNECTOR),
+    validation = fixed("connector.name?", ONE_CONNECTOR),
+    validation = fixed("connector.region?", ONE_CONNECTOR),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectorEndpointSpec {
@@ -180,6 +185,7 @@ pub struct ConnectorEndpointStatus {
     pub effective_interval_seconds: Option<u32>,
     /// Generation that this status speaks of; -1 before the first look.
     #[serde(default = "never_looked")]
+    #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// Conditions, one a type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,13 +14,14 @@ pub mod crd;
 pub mod memory;
 pub mod plan;
 pub mod policy;
+mod rules;
 pub mod text;
 pub mod uko;
 
 pub use azure::*;
 pub use azure_keystore_connection::*;
 pub use connector_endpoint::*;
-pub use crd::crds;
+pub use crd::{CrdFile, CrdFileError, crd_yaml, crds};
 pub use memory::*;
 pub use plan::*;
 pub use policy::*;

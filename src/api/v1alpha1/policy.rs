@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules::member_of;
 use super::text::{ObjectName, SecretKey, TrustedProfileId};
 
 macro_rules! choice {
@@ -98,8 +99,8 @@ pub enum IbmAuthenticationType {
 /// Identity towards IBM Cloud; `type` names the one member that is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
-    validation = Rule::new("self.type == 'APIKey' ? has(self.apiKey) && !has(self.trustedProfile) : true").message("type APIKey needs apiKey and no other member"),
-    validation = Rule::new("self.type == 'TrustedProfile' ? has(self.trustedProfile) && !has(self.apiKey) : true").message("type TrustedProfile needs trustedProfile and no other member"),
+    validation = member_of("APIKey", Some("apiKey"), &["trustedProfile"]),
+    validation = member_of("TrustedProfile", Some("trustedProfile"), &["apiKey"]),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct IbmAuthentication {

@@ -28,7 +28,7 @@ macro_rules! text {
                     "maxLength": $max,
                     "pattern": $pattern,
                     "x-kubernetes-validations": [
-                        { "rule": concat!("self.matches(r'", $pattern, "')"), "message": $allowed },
+                        { "rule": concat!("self.matches(r\"", $pattern, "\")"), "message": $allowed },
                         $({ "rule": $rule, "message": $cure },)*
                     ],
                 })
@@ -113,19 +113,21 @@ text!(
     /// An IPv4 network inside the ranges that Satellite accepts.
     SourceCidr, 9..=18, "^[0-9.]+/[0-9]{1,2}$",
     "must be an IPv4 network such as 10.1.0.0/16",
-    rule "isCIDR(self) && cidr(self).masked() == cidr(self)", "must be a network without host bits, such as 10.1.0.0/16",
-    rule "isCIDR(self) && ['10.0.0.0/8', '161.26.0.0/16', '166.8.0.0/14', '172.16.0.0/12'].exists(r, cidr(r).containsCIDR(self))", "must lie in 10.0.0.0/8, 161.26.0.0/16, 166.8.0.0/14 or 172.16.0.0/12, the ranges IBM Cloud allows"
+    rule "isCIDR(self)", "must be an IPv4 network such as 10.1.0.0/16: four numbers up to 255, a prefix up to 32",
+    rule "!isCIDR(self) || cidr(self).masked() == cidr(self)", "must be a network without host bits, such as 10.1.0.0/16",
+    rule "!isCIDR(self) || ['10.0.0.0/8', '161.26.0.0/16', '166.8.0.0/14', '172.16.0.0/12'].exists(r, cidr(r).containsCIDR(self))", "must lie in 10.0.0.0/8, 161.26.0.0/16, 166.8.0.0/14 or 172.16.0.0/12, the ranges IBM Cloud allows"
 );
 text!(
     /// `host:port` of a TCP forwarder.
-    HostPort, 3..=259, "^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?:[0-9]{1,5}$",
+    HostPort, 3..=259, "^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*:[1-9][0-9]{0,4}$",
     "must be host:port without a scheme, such as c-01.private.eu-de.link.satellite.cloud.ibm.com:32768",
-    rule "!self.matches(r'^[^:]+:[0-9]{1,5}$') || (int(self.split(':')[1]) >= 1 && int(self.split(':')[1]) <= 65535)", "the port must be 1 to 65535"
+    rule "!self.matches(r'^[^:]+:[0-9]{1,5}$') || int(self.split(':')[1]) <= 65535", "must have a port of 1 to 65535"
 );
 text!(
     /// A host name or IPv4 address without scheme, port or wildcard.
-    HostName, 1..=253, "^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$",
-    "must be a host name or an IPv4 address, without scheme and port"
+    HostName, 1..=253, "^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$",
+    "must be a host name or an IPv4 address, without scheme and port",
+    rule "!self.matches(r'^[0-9.]+$') || isIP(self)", "must be a host name or an IPv4 address such as 10.0.0.10"
 );
 text!(
     /// Display name of a Satellite Connector endpoint.
@@ -154,8 +156,9 @@ text!(
 );
 text!(
     /// Base URL of a self-managed UKO.
-    ServerUrl, 9..=255, "^https://[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$",
-    "must be https://host or https://host:port, without path and user"
+    ServerUrl, 9..=255, "^https://[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*(:[1-9][0-9]{0,4})?$",
+    "must be https://host or https://host:port, without path and user",
+    rule "!self.matches(r'^https://[^:]+:[0-9]{1,5}$') || int(self.split(':')[2]) <= 65535", "must have a port of 1 to 65535"
 );
 text!(
     /// Name of an OpenID Connect provider on a UKO server.
@@ -174,8 +177,8 @@ text!(
 );
 text!(
     /// Name of a UKO vault.
-    UkoVaultName, 1..=100, "^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
-    "must start with a letter or digit and hold letters, digits, spaces, dots, hyphens and underscores, at most 100"
+    UkoVaultName, 1..=100, "^[A-Za-z0-9#@!$%'_-][A-Za-z0-9#@!$% '_-]*$",
+    "must be a name that UKO accepts: 1 to 100 letters, digits, spaces and # @ ! $ % ' _ -, not starting with a space"
 );
 text!(
     /// Name of a UKO keystore.
@@ -184,8 +187,8 @@ text!(
 );
 text!(
     /// Description of a UKO keystore; the operator's mark takes the rest of UKO's 200 characters.
-    KeystoreDescription, 0..=110, "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$",
-    "must be at most 110 characters without control characters",
+    KeystoreDescription, 0..=110, "^[^\\x00-\\x08\\x0b-\\x1f\\x7f]*$",
+    "must be at most 110 characters without control characters; line feed and tab are allowed",
     rule "!self.contains('uko-operator:')", "must not contain 'uko-operator:', which marks the owner"
 );
 text!(
@@ -202,4 +205,9 @@ text!(
     /// What the owner of the Key Vault reads when a person approves the private endpoint.
     RequestMessage, 1..=140, "^[^\\x00-\\x1f\\x7f]+$",
     "must be 1 to 140 characters on one line"
+);
+text!(
+    /// Value of an Azure tag.
+    TagValue, 0..=256, "^[^\\x00-\\x1f\\x7f]*$",
+    "must be at most 256 characters without control characters"
 );

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     policy::{IbmAuthentication, SecretKeyRef, SecretRef, choice},
+    rules::member_of,
     text::{
         Guid, IbmRegion, KeystoreDescription, KeystoreGroup, KeystoreName, OidcClientId,
         OidcProvider, ServerUrl, UkoLocation, UkoVaultId, UkoVaultName,
@@ -76,9 +77,9 @@ pub enum UkoServerAuthenticationType {
 /// Identity towards a self-managed UKO; `type` names the member that is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
-    validation = Rule::new("self.type == 'OidcPassword' ? has(self.oidcPassword) && !has(self.passcode) && !has(self.mutualTLS) : true").message("type OidcPassword needs oidcPassword and no other member"),
-    validation = Rule::new("self.type == 'Passcode' ? has(self.passcode) && !has(self.oidcPassword) && !has(self.mutualTLS) : true").message("type Passcode needs passcode and no other member"),
-    validation = Rule::new("self.type == 'MutualTLS' ? has(self.mutualTLS) && !has(self.oidcPassword) && !has(self.passcode) : true").message("type MutualTLS needs mutualTLS and no other member"),
+    validation = member_of("OidcPassword", Some("oidcPassword"), &["passcode", "mutualTLS"]),
+    validation = member_of("Passcode", Some("passcode"), &["oidcPassword", "mutualTLS"]),
+    validation = member_of("MutualTLS", Some("mutualTLS"), &["oidcPassword", "passcode"]),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct UkoServerAuthentication {

@@ -1,0 +1,39 @@
+//! What is generated lies in the tree as it would be generated now: `crds/` and `docs/reference/`.
+//!
+//! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::{fs, path::Path};
+
+use uko_operator::api::v1alpha1::crd_yaml;
+
+/// Compares a folder with what it should hold, or makes it so.
+fn in_step(folder: &str, wanted: &[(String, String)]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let update = std::env::var_os("UPDATE_GENERATED").is_some_and(|value| value == "1");
+    if update {
+        fs::create_dir_all(&folder).unwrap();
+    }
+    for (name, text) in wanted {
+        let path = folder.join(name);
+        if update {
+            fs::write(&path, text).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == *text,
+            "{} is not what the types say; run: UPDATE_GENERATED=1 cargo test --test generated",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn crds_are_in_step_with_the_types() {
+    let wanted: Vec<_> = crd_yaml()
+        .unwrap()
+        .into_iter()
+        .map(|file| (file.name, file.text))
+        .collect();
+    in_step("crds", &wanted);
+}
