@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
+    announce::Announced,
     fault::Fault,
+    fingerprint::FingerprintKey,
     leadership::Leadership,
     locks::Locks,
     metrics::{Metrics, Outcome},
@@ -49,6 +51,10 @@ pub(crate) struct Shared {
     pub wakes: Arc<Wakes>,
     /// One mutation at a time.
     pub locks: Locks,
+    /// Creations on record.
+    pub announced: Announced,
+    /// Keyed fingerprints.
+    pub fingerprint: FingerprintKey,
     /// Reconciles at once.
     pub concurrency: u16,
     /// Names owners.
@@ -162,6 +168,7 @@ fn forget<C: Controller>(controller: &C, key: &Key) {
     shared.wakes.record(C::KIND, key, Names::new());
     shared.metrics.forget(C::KIND, key);
     shared.locks.clear(&lock_owner(C::KIND, key));
+    shared.announced.forget(&lock_owner(C::KIND, key));
 }
 
 /// How an object is called in the table of locks.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::leadership::NotLeader;
 use crate::clouds::http::{Class, Error};
 
 /// Something that keeps a stage from being met.
@@ -91,6 +92,13 @@ impl From<Error> for Fault {
             retry_after: error.retry_after,
             outcome_unknown: error.outcome_unknown,
         }
+    }
+}
+
+impl From<NotLeader> for Fault {
+    /// The process is about to end; the next leader goes on.
+    fn from(_: NotLeader) -> Self {
+        Self::new(Class::Transient, "NotLeader", "This process may not write any more; the next leader goes on.")
     }
 }
 

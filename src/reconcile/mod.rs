@@ -2,9 +2,11 @@
 //!
 //! In: the API and the class of a cloud's error. Out: conditions and the next look. Never: names a cloud or a controller.
 
+pub(crate) mod announce;
 pub(crate) mod driver;
 pub(crate) mod fault;
 pub(crate) mod locks;
+pub(crate) mod look;
 pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;

@@ -11,7 +11,7 @@ use crate::api::{
 };
 
 /// What one look told us. `Unknown` is not `Absent`: nothing is ever created behind a 403 or a timeout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Seen<T> {
     /// It is certainly not there.
     Absent,
@@ -20,6 +20,7 @@ pub(crate) enum Seen<T> {
     /// It could not be read.
     Unknown(Fault),
     /// Nobody looked this time: a quick look, or what it hangs on is not there.
+    #[default]
     NotLooked,
 }
 

@@ -9,8 +9,11 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
+use kube::runtime::events::{Event, EventType};
+
 use super::{
     fault::Fault,
+    metrics::Outcome,
     pace::{PaceSettings, jittered},
     stage::{Plan, Stage, Verdict, Word},
 };
@@ -122,6 +125,12 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     extras(plan, &judged, &mut conditions, frame);
     let ready = weigh(&judged, &mut conditions, &memory, frame);
     memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
+    if plan.is_settled() {
+        memory.settled_inputs = memory.inputs.clone();
+    }
+    if matches!(frame.done, Done::Wrote) {
+        memory.last_write_at = Some(Time(frame.now));
+    }
     let next = next_look(&judged, frame);
     Summary { conditions, memory, next, failure }
 }
@@ -313,6 +322,64 @@ fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
     }
     let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
     jittered(shortest, frame.dice)
+}
+
+/// A suspended object is woken by its own change only; this is a long stop.
+pub(crate) const SUSPENDED_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// No call was made: the conditions stay as they were, `Ready` says why nothing moves.
+pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
+    let status = match condition::get(conditions, ConditionType::Ready).map(|ready| ready.status.as_str()) {
+        Some("True") => Status::True,
+        Some("False") => Status::False,
+        Some(_) | None => Status::Unknown,
+    };
+    let message = "spec.suspend is true: nothing is looked at or changed, and the other conditions tell the last known state.";
+    condition::set(
+        conditions,
+        &Statement { kind: ConditionType::Ready, status, reason: "Suspended", message },
+        generation,
+        now,
+    );
+    condition::remove(conditions, ConditionType::Reconciling);
+    condition::remove(conditions, ConditionType::Stalled);
+}
+
+/// How a pass ended, for the metrics.
+pub(crate) fn outcome(conditions: &[Condition]) -> Outcome {
+    let is = |kind| condition::get(conditions, kind).is_some_and(|condition| condition.status == "True");
+    if is(ConditionType::Ready) {
+        Outcome::Settled
+    } else if is(ConditionType::Reconciling) {
+        Outcome::Progressing
+    } else {
+        Outcome::Failed
+    }
+}
+
+/// One event for each stage whose state changed, and one for `Ready`.
+pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+    after
+        .iter()
+        .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
+        .filter(|condition| {
+            let old = before.iter().find(|old| old.type_ == condition.type_);
+            let known = condition.status != "Unknown" || old.is_some_and(|old| old.status == "True");
+            known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
+        })
+        .map(|condition| {
+            let stalled = condition.type_ == ConditionType::Stalled.as_str();
+            let progress = condition.reason.ends_with("InProgress") || condition.reason.starts_with("Awaiting");
+            let good = (condition.status == "True" && !stalled) || progress;
+            Event {
+                type_: if good { EventType::Normal } else { EventType::Warning },
+                reason: condition.reason.clone(),
+                note: Some(condition.message.clone()),
+                action: condition.type_.clone(),
+                secondary: None,
+            }
+        })
+        .collect()
 }
 
 /// How long ago `time` was; nothing for the future.

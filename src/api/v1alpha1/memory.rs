@@ -36,6 +36,10 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub inputs: Option<String>,
+    /// The same, when everything was last as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub settled_inputs: Option<String>,
     /// When spec or Secrets last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs_changed_at: Option<Time>,
