@@ -1,0 +1,1 @@
+//! The cloud clients against the cloud in a box: happy, faulty, torn and lenient answers.
