@@ -7,14 +7,12 @@ use std::{collections::BTreeSet, time::Duration};
 use super::resolve::Found;
 use crate::{
     api::v1alpha1::{
-        AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, IbmAuthentication, IbmAuthenticationType, Mode,
-        Protocol,
+        AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol,
     },
     clouds::ibm::{ClientProtocol, ConnectorId, EndpointDraft, IbmCredential},
     reconcile::{
         fault::Fault,
         ownership::{Owner, cut},
-        secrets::Secrets,
         wake::Key,
     },
 };
@@ -71,7 +69,9 @@ impl Desired {
             Protocol::TLS => ClientProtocol::Tls,
         };
         let credential = match object.spec.deletion_policy.unwrap_or_default() {
-            DeletionPolicy::Retain => credential(&spec.authentication, &found.secrets),
+            DeletionPolicy::Retain => {
+                found.secrets.ibm_api_key("spec.authentication", &spec.authentication).map(IbmCredential::ApiKey)
+            }
             DeletionPolicy::Delete => Err(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it.")),
         };
         Self {
@@ -122,22 +122,6 @@ fn default_name(owner: &Owner, key: &Key) -> String {
     let plain: String = format!("uko-{}-{}", key.0, key.1).chars().map(|c| if c == '.' { '-' } else { c }).collect();
     let suffix = owner.short();
     format!("{}-{suffix}", cut(&plain, 63 - 1 - suffix.len()).trim_end_matches('-'))
-}
-
-/// The IBM identity of a spec; `spec.authentication` is the field's path in both kinds' messages.
-fn credential(spec: &IbmAuthentication, secrets: &Secrets) -> Result<IbmCredential, Fault> {
-    match (spec.type_, &spec.api_key) {
-        (IbmAuthenticationType::APIKey, Some(key)) => {
-            let field = "spec.authentication.apiKey.secretRef";
-            secrets.value(field, &key.secret_ref, "apiKey").map(IbmCredential::ApiKey)
-        }
-        (IbmAuthenticationType::APIKey, None) => {
-            Err(Fault::invalid("SpecInvalid", "spec.authentication.apiKey must be set for type APIKey."))
-        }
-        (IbmAuthenticationType::TrustedProfile, _) => {
-            Err(Fault::not_yet_supported("spec.authentication.type: TrustedProfile", "Use an API key in a Secret."))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -142,7 +142,7 @@ impl ConnectorEndpoints {
         let pending = status.pending_create.as_ref();
         match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
             Turn::Send => {}
-            Turn::Record(pending) => return (Done::Wrote, Some(pending)),
+            Turn::Record(pending) => return (Done::Asked, Some(pending)),
             Turn::Held(word, wait) => return (Done::Held(word, wait), pending.cloned()),
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;

@@ -22,7 +22,7 @@ use super::{
     fault::Fault,
     wake::{Key, Named, Wakes},
 };
-use crate::api::v1alpha1::SecretKeyRef;
+use crate::api::v1alpha1::{IbmAuthentication, IbmAuthenticationType, SecretKeyRef};
 
 /// The Secrets of one pass.
 pub(crate) struct Secrets {
@@ -77,6 +77,21 @@ impl Secrets {
             Err(_) => {
                 let text = format!("{field}: the key {key} of the Secret {name} in namespace {here} is not text (UTF-8).");
                 Err(Fault::invalid("SecretKeyInvalid", text))
+            }
+        }
+    }
+
+    /// The API key of an IBM identity; `field` is the path of the identity in the spec.
+    pub(crate) fn ibm_api_key(&self, field: &str, identity: &IbmAuthentication) -> Result<SecretString, Fault> {
+        match (identity.type_, &identity.api_key) {
+            (IbmAuthenticationType::APIKey, Some(key)) => {
+                self.value(&format!("{field}.apiKey.secretRef"), &key.secret_ref, "apiKey")
+            }
+            (IbmAuthenticationType::APIKey, None) => {
+                Err(Fault::invalid("SpecInvalid", format!("{field}.apiKey must be set for type APIKey.")))
+            }
+            (IbmAuthenticationType::TrustedProfile, _) => {
+                Err(Fault::not_yet_supported(&format!("{field}.type: TrustedProfile"), "Use an API key in a Secret."))
             }
         }
     }

@@ -61,8 +61,10 @@ pub(crate) struct Frame<'a> {
 pub(crate) enum Done {
     /// Nothing.
     Nothing,
-    /// A write that was answered, or an intention that must be on record first: look again at once.
+    /// A write that was answered: look again at once.
     Wrote,
+    /// Something that changed nothing but whose answer matters, or an intention that must be on record first: likewise.
+    Asked,
     /// Not now: somebody else is changing the same thing, or we may not write yet.
     Held(Word, Duration),
     /// A write that failed, in the stage that wanted it.
@@ -170,6 +172,7 @@ fn last_failure(fault: &Fault, now: Timestamp) -> Option<LastFailure> {
 fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: Option<&Done>) -> StageFailure {
     let reason = match (&stage.verdict, tried) {
         (Verdict::Wait(waiting), _) => waiting.word.reason,
+        (Verdict::Do(_, word), None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Held(..))) => word.reason,
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
     let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
@@ -226,7 +229,7 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
-            Some(Done::Wrote) => row(Status::False, word, Weight::Progress, Duration::ZERO),
+            Some(Done::Wrote | Done::Asked) => row(Status::False, word, Weight::Progress, Duration::ZERO),
             Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
     }
@@ -317,7 +320,7 @@ fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>
 }
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
-    if matches!(frame.done, Done::Wrote) {
+    if matches!(frame.done, Done::Wrote | Done::Asked) {
         return Duration::ZERO;
     }
     let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
