@@ -5,3 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cli;
+pub mod process;
+pub mod reconcile;
