@@ -195,7 +195,6 @@ fn micros(time: &MicroTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     const TTL: Duration = Duration::from_secs(15);

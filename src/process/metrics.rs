@@ -73,7 +73,6 @@ impl Collector for Leader {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::time::Duration;
 
     use tokio::time::Instant;

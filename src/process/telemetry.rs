@@ -51,7 +51,6 @@ fn is_safe(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::{
         io::Write,
         sync::{Arc, Mutex},

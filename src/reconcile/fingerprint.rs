@@ -121,7 +121,6 @@ fn new_secret() -> Result<Secret, NoKey> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     fn of_key(key: &[u8]) -> Result<Fingerprints, NoKey> {

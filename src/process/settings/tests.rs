@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::*;
@@ -38,7 +36,7 @@ fn without_flags_the_documented_defaults_hold() {
     assert_eq!(settings.log_level, "info");
     assert_eq!(settings.flags.lease_duration, Duration::from_secs(15));
     assert_eq!(settings.flags.lease_renew_deadline, Duration::from_secs(10));
-    assert_eq!(settings.flags.min_interval, Duration::from_secs(60));
+    assert_eq!(settings.flags.min_interval, Duration::from_mins(1));
     assert_eq!(settings.flags.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.flags.link_scope, LinkScope::Connectors);
     assert_eq!(settings.flags.concurrency, 4);

@@ -169,7 +169,6 @@ impl Collector for Validity {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
