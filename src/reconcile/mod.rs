@@ -5,11 +5,14 @@
 pub(crate) mod announce;
 pub(crate) mod driver;
 pub(crate) mod fault;
+pub mod fingerprint;
+pub mod leadership;
 pub(crate) mod locks;
 pub(crate) mod look;
 pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
+pub mod policy_file;
 pub(crate) mod secrets;
 pub(crate) mod stage;
 pub(crate) mod status;
