@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    Endpoint, EndpointChange, EndpointDraft, Satellite, Source, no_such_route_or_thing, refusal,
-    wire,
+    Endpoint, EndpointChange, EndpointDraft, Satellite, Source, no_such_route_or_thing, read,
+    refusal, wire,
 };
 use crate::clouds::{
     http::{Answer, Body, Class, Error},
