@@ -1,2 +1,2 @@
-//! Box.
+//! `cloud-in-a-box`: see the crate's documentation.
 fn main() {}

@@ -1,0 +1,1 @@
+//! The core: TLS, proxy, faults, log and control around the pure handlers.
