@@ -7,5 +7,8 @@ use crate::wire::{Answer, Call};
 
 /// Answers a call.
 pub fn answer(_world: &mut World, call: &Call) -> Answer {
-    Answer::json(404, &json!({"error": {"code": "NotFound", "message": call.path}}))
+    Answer::json(
+        404,
+        &json!({"error": {"code": "NotFound", "message": call.path}}),
+    )
 }

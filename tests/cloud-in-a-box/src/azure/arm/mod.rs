@@ -7,5 +7,8 @@ use crate::wire::{Answer, Call};
 
 /// Answers a call to Resource Manager.
 pub fn answer(_world: &mut World, call: &Call) -> Answer {
-    Answer::json(404, &json!({"error": {"code": "ResourceNotFound", "message": call.path}}))
+    Answer::json(
+        404,
+        &json!({"error": {"code": "ResourceNotFound", "message": call.path}}),
+    )
 }
