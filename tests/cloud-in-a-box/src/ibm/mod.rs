@@ -1,19 +1,33 @@
-//! IBM Cloud and the self-managed UKO.
+//! IBM Cloud and the self-managed UKO: IAM, containers, Satellite Link, the HPCS broker and UKO.
+//!
+//! In: a [`Call`] whose host is IBM's or the customer's UKO. Out: the answer and the changed world. Never: I/O.
 
+pub mod broker;
+pub mod clock;
+pub mod containers;
+pub mod graphql;
+pub mod iam;
+pub mod link;
+pub mod seed;
 pub mod state;
+pub mod switches;
+pub mod uko;
 
-use serde_json::{Value, json};
+pub use seed::seed_json;
 
 use crate::state::World;
-use crate::wire::{Answer, Call};
+use crate::wire::{Answer, Call, Service};
 
-/// Answers a call to any of IBM's hosts or to the self-managed UKO.
-pub fn answer(_world: &mut World, call: &Call) -> Answer {
-    Answer::json(404, &json!({"message": call.path}))
-}
-
-/// The `ibm` part of `seed.json`; the core adds `uko.selfManaged.{caFile, caPem, clientCertPem, clientKeyPem}`.
-#[must_use]
-pub fn seed_json(_world: &World) -> Value {
-    json!({})
+/// Answers for every IBM host and for the self-managed UKO.
+pub fn answer(world: &mut World, call: &Call) -> Answer {
+    match call.service {
+        Service::Iam => iam::answer(world, call),
+        Service::Containers => containers::answer(world, call),
+        Service::Link => link::answer(world, call),
+        Service::Broker => broker::answer(world, call),
+        Service::Uko => uko::answer(world, call),
+        Service::Entra | Service::Arm | Service::Kv | Service::Imds | Service::Unknown => {
+            Answer::empty(421).refused(format!("{} is no host of IBM", call.host))
+        }
+    }
 }
