@@ -251,7 +251,7 @@ pub struct Vault {
     pub recovery_key_label: Option<String>,
     /// Seconds since 1970.
     pub created_at: i64,
-    /// Seconds since 1970; the ETag.
+    /// Seconds since 1970; the `ETag`.
     pub updated_at: i64,
     /// Who made it.
     pub created_by: String,
@@ -275,7 +275,7 @@ pub struct Keystore {
     pub connection: Connection,
     /// Seconds since 1970.
     pub created_at: i64,
-    /// Seconds since 1970; the ETag.
+    /// Seconds since 1970; the `ETag`.
     pub updated_at: i64,
     /// Who made it.
     pub created_by: String,

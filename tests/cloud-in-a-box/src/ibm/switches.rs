@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The open questions. Each is settable through `/state` under `ibm.switches`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent question that IBM leaves open"
+)]
 pub struct Switches {
     /// Reads of a new Link endpoint that still show no client address [I].
     pub reads_to_client_address: u32,
@@ -36,10 +40,12 @@ pub struct Switches {
     pub tls_proxy_mutable: bool,
     /// Is a masked password sent back taken as "unchanged" [I]? If not, it is the new password.
     pub masked_password_ignored: bool,
-    /// What a second keystore for the same Key Vault or of the same name gets [I].
+    /// What a second keystore of one name in one vault gets [I].
     pub duplicate_names: DuplicateNames,
     /// The status for a stale `If-Match` [I: 412 or 409].
     pub stale_etag: u16,
+    /// The status when keys or keystores block a delete [I].
+    pub blocked_delete: u16,
     /// What a connection test answers [I].
     pub dry_run_answers: DryRunAnswers,
     /// Does a create fail when the connection does not work [I]?
@@ -77,6 +83,7 @@ impl Default for Switches {
             masked_password_ignored: false,
             duplicate_names: DuplicateNames::Refused,
             stale_etag: 412,
+            blocked_delete: 409,
             dry_run_answers: DryRunAnswers::default(),
             create_tests_connection: false,
             patch_tests_connection: false,

@@ -9,7 +9,7 @@ use crate::wire::Answer;
 
 /// A refusal of UKO.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     status: u16,
     code: &'static str,
     message: String,
@@ -19,52 +19,64 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal that concerns no single part of the request.
-    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), target: None, why: None }
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            target: None,
+            why: None,
+        }
     }
 
     /// 400 for a member of the body.
-    pub fn field(code: &'static str, name: &str, message: impl Into<String>) -> Self {
+    pub(super) fn field(code: &'static str, name: &str, message: impl Into<String>) -> Self {
         Self::new(400, code, message).at("field", name)
     }
 
     /// 400 for a query parameter.
-    pub fn parameter(name: &str, message: impl Into<String>) -> Self {
+    pub(super) fn parameter(name: &str, message: impl Into<String>) -> Self {
         Self::new(400, "invalid_parameter", message).at("parameter", name)
     }
 
     /// 400 for a header.
-    pub fn header(name: &str, message: impl Into<String>) -> Self {
+    pub(super) fn header(name: &str, message: impl Into<String>) -> Self {
         Self::new(400, "invalid_header", message).at("header", name)
     }
 
     /// 404.
-    pub fn not_found(what: &str) -> Self {
-        Self::new(404, "not_found", format!("The {what} does not exist or is not visible."))
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(
+            404,
+            "not_found",
+            format!("The {what} does not exist or is not visible."),
+        )
     }
 
     /// Names the part of the request at fault: `field`, `parameter` or `header`.
     #[must_use]
-    pub fn at(mut self, kind: &'static str, name: &str) -> Self {
+    pub(super) fn at(mut self, kind: &'static str, name: &str) -> Self {
         self.target = Some((kind, name.to_owned()));
         self
     }
 
     /// Says in the box's log more than the caller is told.
     #[must_use]
-    pub fn because(mut self, why: impl Into<String>) -> Self {
+    pub(super) fn because(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
         self
     }
 
     /// The answer, with the correlation id as `trace`.
-    pub fn answer(self, trace: &str) -> Answer {
+    pub(super) fn answer(self, trace: &str) -> Answer {
         let mut error = json!({"code": self.code, "message": self.message});
         if let (Value::Object(members), Some((kind, name))) = (&mut error, &self.target) {
             members.insert("target".into(), json!({"type": kind, "name": name}));
         }
         let body = json!({"status_code": self.status, "trace": trace, "errors": [error]});
-        let target = self.target.map_or_else(String::new, |(kind, name)| format!(" ({kind} {name})"));
+        let target = self
+            .target
+            .map_or_else(String::new, |(kind, name)| format!(" ({kind} {name})"));
         let why = self.why.unwrap_or(self.message);
         Answer::json(self.status, &body).refused(format!("{why}{target}"))
     }

@@ -1,6 +1,6 @@
 //! The health of a keystore: what `/status` says, and what a good contact brings about.
 //!
-//! In: a scene and a keystore. Out: KeystoreStatus; a heartbeat and, once, the key-encryption key.
+//! In: a scene and a keystore. Out: `KeystoreStatus`; a heartbeat and, once, the key-encryption key.
 //! Never: decides what is broken; the chain does.
 
 use serde_json::{Value, json};
@@ -15,7 +15,12 @@ use crate::state::{World, now};
 use crate::wire::Answer;
 
 pub(super) fn read(scene: &mut Scene<'_>, id: &str) -> Outcome {
-    let keystore = scene.uko().keystores.get(id).cloned().ok_or_else(|| Refusal::not_found("keystore"))?;
+    let keystore = scene
+        .uko()
+        .keystores
+        .get(id)
+        .cloned()
+        .ok_or_else(|| Refusal::not_found("keystore"))?;
     scene.check_vault_header(&keystore.vault)?;
     if keystore.pending_checks > 0 {
         let shown = of(scene.world, scene.server, &keystore);
@@ -26,7 +31,12 @@ pub(super) fn read(scene: &mut Scene<'_>, id: &str) -> Outcome {
     }
     contact(scene, id);
     let server = scene.server.to_owned();
-    let keystore = scene.uko().keystores.get(id).cloned().ok_or_else(|| Refusal::not_found("keystore"))?;
+    let keystore = scene
+        .uko()
+        .keystores
+        .get(id)
+        .cloned()
+        .ok_or_else(|| Refusal::not_found("keystore"))?;
     Ok(Answer::json(200, &of(scene.world, &server, &keystore)))
 }
 
@@ -35,7 +45,9 @@ pub(super) fn contact(scene: &mut Scene<'_>, id: &str) {
     let Some(keystore) = scene.uko().keystores.get(id).cloned() else {
         return;
     };
-    if keystore.forced_health.is_some() || chain::check(scene.world, scene.server, &keystore.connection).is_err() {
+    if keystore.forced_health.is_some()
+        || chain::check(scene.world, scene.server, &keystore.connection).is_err()
+    {
         return;
     }
     let made = make_kek(scene.world, &keystore);
@@ -60,7 +72,7 @@ fn make_kek(world: &mut World, keystore: &Keystore) -> bool {
     premium && facts::create_kek(world, &id, KEK, size).is_some()
 }
 
-/// KeystoreStatus as it stands.
+/// `KeystoreStatus` as it stands.
 pub(super) fn of(world: &World, server: &str, keystore: &Keystore) -> Value {
     let (health, message) = judged(world, server, keystore);
     let heartbeat = keystore.last_heartbeat.map(rfc3339);
@@ -76,13 +88,26 @@ fn judged(world: &World, server: &str, keystore: &Keystore) -> (String, String) 
         return (forced.clone(), "The keystore reports a problem.".into());
     }
     if keystore.pending_checks > 0 {
-        return ("pending_check".into(), "The connection has not been checked yet.".into());
+        return (
+            "pending_check".into(),
+            "The connection has not been checked yet.".into(),
+        );
     }
     match chain::check(world, server, &keystore.connection) {
         Ok(()) => ("ok".into(), "Ping executed successfully.".into()),
-        Err(Broken { fault: Fault::Configuration, .. }) => {
-            ("configuration_error".into(), "The keystore refuses the configured credentials.".into())
-        }
-        Err(Broken { fault: Fault::Unreachable, .. }) => ("not_responding".into(), "The keystore does not respond.".into()),
+        Err(Broken {
+            fault: Fault::Configuration,
+            ..
+        }) => (
+            "configuration_error".into(),
+            "The keystore refuses the configured credentials.".into(),
+        ),
+        Err(Broken {
+            fault: Fault::Unreachable,
+            ..
+        }) => (
+            "not_responding".into(),
+            "The keystore does not respond.".into(),
+        ),
     }
 }
