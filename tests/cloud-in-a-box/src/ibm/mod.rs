@@ -11,6 +11,8 @@ pub mod link;
 pub mod seed;
 pub mod state;
 pub mod switches;
+#[cfg(test)]
+mod tests;
 pub mod uko;
 
 pub use seed::seed_json;
