@@ -25,6 +25,7 @@ fn link_verdict(answer: &Answer) -> Verdict {
             "LinkTokenRejected",
             "Satellite Link refuses the IAM token; check that the API key or profile belongs to the connector's account.",
         ),
+        _any if creates && mentions_quota(answer) => quota(answer.operation),
         403 => (
             Class::AwaitingPerson,
             "LinkPermissionDenied",
@@ -35,7 +36,6 @@ fn link_verdict(answer: &Answer) -> Verdict {
             "ConnectorNotFound",
             "Satellite Link knows no such connector or endpoint; check the connector's id and the operator's link scope.",
         ),
-        _any if creates && mentions_quota(answer) => quota(answer.operation),
         409 if answer.operation == "CreateEndpoint" => (
             Class::Conflict,
             "EndpointNameTaken",
@@ -79,11 +79,11 @@ fn quota(operation: &'static str) -> Verdict {
     }
 }
 
+/// Whole words only: an identity with "limited" rights has no quota.
 fn mentions_quota(answer: &Answer) -> bool {
     let text = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
-    ["quota", "limit", "maximum"]
-        .iter()
-        .any(|word| text.contains(word))
+    text.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| matches!(word, "quota" | "quotas" | "limit" | "limits" | "maximum"))
 }
 
 /// The graph's table for statuses; a broken query never comes back as one [D].
@@ -151,7 +151,7 @@ mod tests {
             (
                 "CreateEndpoint",
                 403,
-                "{\"message\":\"limit\"}",
+                "{\"message\":\"limited\"}",
                 Class::AwaitingPerson,
                 "LinkPermissionDenied",
             ),
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_quota_is_recognised_under_any_4xx_and_only_when_something_is_made() {
         let body = r#"{"message":"The number of endpoints exceeds the limit of this connector."}"#;
-        for status in [400, 409, 422] {
+        for status in [400, 403, 409, 422] {
             let error = link(&answer(Service::Link, "CreateEndpoint", status, body));
             assert_eq!(
                 (error.class, error.reason),
