@@ -100,7 +100,7 @@ fn a_vault_changes_and_goes_only_by_its_etag_and_empty() {
             .status,
         412
     );
-    bench.switch("staleEtag", json!(409));
+    bench.switch("staleEtag", &json!(409));
     assert_eq!(bench.delete(&url, "2001-01-01T00:00:00Z").status, 409);
     assert_eq!(
         bench
