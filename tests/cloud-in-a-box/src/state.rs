@@ -83,6 +83,8 @@ pub struct Settings {
     pub arm_key_forbidden_by_rbac: bool,
     /// Seconds until the vault's side shows a new connection.
     pub connection_lag_seconds: i64,
+    /// A subnet takes one endpoint operation at a time; another one then meets `ReferencedResourceNotProvisioned`.
+    pub subnet_exclusive: bool,
     /// Life of an Entra token.
     pub token_lifetime_seconds: i64,
     /// ARM rights taken away.
@@ -108,6 +110,7 @@ impl Default for Settings {
             public_access_drift: false,
             arm_key_forbidden_by_rbac: false,
             connection_lag_seconds: 0,
+            subnet_exclusive: false,
             token_lifetime_seconds: 3599,
             deny: Vec::new(),
         }

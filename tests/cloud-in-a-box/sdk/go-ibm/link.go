@@ -7,8 +7,8 @@ import (
 	"github.com/IBM/go-sdk-core/v5/core"
 )
 
-// link walks an endpoint and a source of the seed's location through the SDK, and leaves an endpoint of the connector
-// behind for UKO; its address is the answer.
+// link walks an endpoint and a source of the seed's location through the SDK (it knows no connectors), and leaves an
+// endpoint behind for UKO; its address is the answer.
 func (box *Box) link() string {
 	service, err := satellitelinkv1.NewSatelliteLinkV1(&satellitelinkv1.SatelliteLinkV1Options{Authenticator: box.authenticator()})
 	box.must("Link client", err)

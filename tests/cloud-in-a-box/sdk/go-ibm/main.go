@@ -43,6 +43,7 @@ type Seed struct {
 		APIKey     string `json:"apiKey"`
 		ProfileID  string `json:"trustedProfileId"`
 		LocationID string `json:"locationId"`
+		Region     string `json:"region"`
 		Connector  struct {
 			ID string `json:"id"`
 		} `json:"connector"`
@@ -50,10 +51,27 @@ type Seed struct {
 			InstanceID string `json:"instanceId"`
 			URL        string `json:"url"`
 			LegacyURL  string `json:"legacyUrl"`
+			BrokerURL  string `json:"brokerUrl"`
 			Vault      struct {
 				ID   string `json:"id"`
 				Name string `json:"name"`
 			} `json:"vault"`
+			SelfManaged struct {
+				URL  string `json:"url"`
+				Oidc struct {
+					Provider     string `json:"provider"`
+					ClientID     string `json:"clientId"`
+					ClientSecret string `json:"clientSecret"`
+					Username     string `json:"username"`
+					Password     string `json:"password"`
+				} `json:"oidc"`
+				Vault struct {
+					ID string `json:"id"`
+				} `json:"vault"`
+				CaPem         string `json:"caPem"`
+				ClientCertPem string `json:"clientCertPem"`
+				ClientKeyPem  string `json:"clientKeyPem"`
+			} `json:"selfManaged"`
 		} `json:"uko"`
 	} `json:"ibm"`
 }
@@ -77,9 +95,11 @@ func main() {
 	}
 	box.state(map[string]any{"azure": box.privatePath()})
 	box.iam()
+	box.connector()
 	address := box.link()
 	box.uko(box.Seed.Ibm.Uko.URL, address)
 	box.uko(box.Seed.Ibm.Uko.LegacyURL, address)
+	box.selfManaged()
 	if box.failed > 0 {
 		fmt.Printf("%d mismatches\n", box.failed)
 		os.Exit(1)

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use uuid::Uuid;
-
 use super::cloud;
-use super::state::{Application, Key, KeyVersion, RoleAssignment, Tenant, Vault};
+use super::state::{Application, Key, RoleAssignment, Tenant, Vault};
+use super::vault_keys;
 use crate::state::{World, now};
 
 /// Key Vault Crypto Officer.
@@ -225,7 +224,7 @@ fn permissions_by_role(world: &World, vault: &Vault, oid: &str) -> BTreeSet<Stri
     for role in counting {
         match role.role.as_str() {
             CRYPTO_OFFICER | KEY_VAULT_ADMINISTRATOR => {
-                found.extend(EVERY_PERMISSION.map(str::to_owned))
+                found.extend(EVERY_PERMISSION.map(str::to_owned));
             }
             KEY_VAULT_READER => found.extend(["list".to_owned(), "get".to_owned()]),
             CRYPTO_USER => {
@@ -414,7 +413,7 @@ pub fn create_kek(world: &mut World, vault_id: &str, name: &str, size: u32) -> O
             .then(|| format!("{uri}keys/{name}/{}", found.current.version));
     }
     let key = Key {
-        current: kek_version(size, now),
+        current: vault_keys::kek_version(size, now),
         ..Key::default()
     };
     let kid = format!("{uri}keys/{name}/{}", key.current.version);
@@ -425,17 +424,4 @@ pub fn create_kek(world: &mut World, vault_id: &str, name: &str, size: u32) -> O
         .keys
         .insert(name.to_owned(), key);
     Some(kid)
-}
-
-fn kek_version(size: u32, now: i64) -> KeyVersion {
-    KeyVersion {
-        version: Uuid::new_v4().simple().to_string(),
-        kty: "RSA-HSM".into(),
-        key_size: size,
-        key_ops: vec!["import".into()],
-        enabled: true,
-        created: now,
-        updated: now,
-        ..KeyVersion::default()
-    }
 }

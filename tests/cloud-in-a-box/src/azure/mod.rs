@@ -8,7 +8,9 @@ pub mod entra;
 pub mod facts;
 pub mod kv;
 pub mod state;
+pub mod vault_keys;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::wire::{Answer, Call, Service};
@@ -48,6 +50,13 @@ pub fn with_request_ids(call: &Call, mut answer: Answer) -> Answer {
     match call.header("x-ms-client-request-id") {
         Some(own) => answer.header("x-ms-client-request-id", own),
         None => answer,
+    }
+}
+
+/// Sets a member of a JSON object that was just built.
+pub(crate) fn set(object: &mut Value, name: &str, member: impl Into<Value>) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), member.into());
     }
 }
 

@@ -536,7 +536,7 @@ pub struct RoleAssignment {
 pub struct Operation {
     /// Polls that still say `InProgress`.
     pub polls_left: u32,
-    /// `Microsoft.Network` or `Microsoft.Network/privateDns`: decides the poll's form.
+    /// An operation of private DNS: its polls answer 202 while it runs.
     pub private_dns: bool,
     /// What happens at its end.
     pub effect: Effect,
@@ -544,6 +544,8 @@ pub struct Operation {
     pub failure: Option<Failure>,
     /// Over: its effect has happened.
     pub done: bool,
+    /// When it began (Unix seconds); after five minutes it ends although nobody asks.
+    pub started_at: i64,
 }
 
 /// What an operation does when it ends.

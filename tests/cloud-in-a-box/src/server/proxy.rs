@@ -19,6 +19,7 @@ use url::form_urlencoded;
 use super::log::{Entry, clock};
 use super::tls::TlsError;
 use super::{Core, exchange};
+use crate::azure::cloud::CLOUDS;
 use crate::hosts;
 use crate::wire::{Answer, Call, Service};
 
@@ -125,6 +126,19 @@ fn connect(core: Arc<Core>, request: Request<Incoming>) -> Reply {
         );
         return refuse(&core, call, "the box answers for no such host");
     }
+    if service == Service::Kv && !vault_exists(&core, &target.host) {
+        // As any proxy says when a name does not resolve.
+        let call = target.call(
+            Method::CONNECT,
+            &Uri::default(),
+            request.headers().clone(),
+            Vec::new(),
+        );
+        let answer = Answer::empty(502).refused("no vault has this name, so it would not resolve");
+        core.log()
+            .push(Entry::new(&call, Some(&answer), None, clock()));
+        return into_response(answer);
+    }
     tokio::spawn(async move {
         let name = target.host.clone();
         match hyper::upgrade::on(request).await {
@@ -137,6 +151,20 @@ fn connect(core: Arc<Core>, request: Request<Incoming>) -> Reply {
         }
     });
     Response::new(Full::default())
+}
+
+fn vault_exists(core: &Core, host: &str) -> bool {
+    let world = core.world();
+    CLOUDS
+        .iter()
+        .filter_map(|cloud| Some((cloud, cloud.vault_of_host(host)?)))
+        .any(|(cloud, name)| {
+            world
+                .azure
+                .vaults
+                .get(name)
+                .is_some_and(|vault| vault.cloud == cloud.cloud)
+        })
 }
 
 fn refuse(core: &Core, mut call: Call, why: &str) -> Reply {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::clock::rfc3339;
 use super::super::state::Endpoint;
 use super::rules;
-use super::{refused, success};
+use super::{body, refused, success};
 use crate::state::{World, now};
 use crate::wire::{Answer, Call};
 
@@ -90,11 +90,11 @@ pub(super) fn read(world: &mut World, parent: &str, id: &str) -> Answer {
 }
 
 pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
-    let body = match call.json() {
-        Ok(body) => body,
+    let given = match body(call) {
+        Ok(given) => given,
         Err(answer) => return answer,
     };
-    let endpoint = match draft(world, parent, body) {
+    let endpoint = match draft(world, parent, given) {
         Ok(endpoint) => endpoint,
         Err(why) => return refused(400, &why),
     };
@@ -129,11 +129,11 @@ pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> 
     else {
         return refused(404, "no such endpoint");
     };
-    let body = match call.json() {
-        Ok(body) => body,
+    let given = match body(call) {
+        Ok(given) => given,
         Err(answer) => return answer,
     };
-    let changed = match change(present, body, now(world)) {
+    let changed = match change(present, given, now(world)) {
         Ok(changed) => changed,
         Err(why) => return refused(400, &why),
     };

@@ -174,6 +174,11 @@ fn refused(status: u16, why: &str) -> Answer {
     Answer::json(status, &json!({"message": why})).refused(why)
 }
 
+/// The body as JSON.
+fn body(call: &Call) -> Result<Value, Answer> {
+    serde_json::from_slice(&call.body).map_err(|_| refused(400, "the body is not JSON"))
+}
+
 fn success() -> Answer {
     Answer::json(200, &json!({"message": "Success"}))
 }

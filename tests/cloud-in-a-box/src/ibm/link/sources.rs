@@ -8,7 +8,7 @@ use super::super::clock::rfc3339;
 use super::super::state::{Binding, Source};
 use super::endpoints::short_id;
 use super::rules;
-use super::{refused, success};
+use super::{body, refused, success};
 use crate::state::{World, now};
 use crate::wire::{Answer, Call};
 
@@ -52,7 +52,7 @@ pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
             Ok(source)
         }
     };
-    let source = match call.json().map(read) {
+    let source = match body(call).map(read) {
         Ok(Ok(source)) => source,
         Ok(Err(why)) => return refused(400, &why),
         Err(answer) => return answer,
@@ -84,7 +84,7 @@ pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> 
         }
         filled(present, &members, time)
     };
-    let changed = match call.json().map(read) {
+    let changed = match body(call).map(read) {
         Ok(Ok(changed)) => changed,
         Ok(Err(why)) => return refused(400, &why),
         Err(answer) => return answer,
@@ -242,9 +242,9 @@ pub(super) fn bind_endpoints(world: &mut World, call: &Call, parent: &str, sourc
 
 /// The body `{list: [{id, enabled}]}`.
 fn pairs(call: &Call, list: &str, id: &str) -> Result<Vec<(String, bool)>, Answer> {
-    let body = call.json()?;
+    let given = body(call)?;
     let read = || -> Result<Vec<(String, bool)>, String> {
-        let members = rules::object(body, &[list])?;
+        let members = rules::object(given, &[list])?;
         let items = members
             .get(list)
             .and_then(Value::as_array)

@@ -222,7 +222,7 @@ fn the_answers_of_a_dry_run_follow_the_switch() {
     for (passed, failed) in [(200, 422), (204, 500), (201, 400)] {
         bench.switch(
             "dryRunAnswers",
-            json!({"passed": passed, "failed": failed, "namesTheField": false}),
+            &json!({"passed": passed, "failed": failed, "namesTheField": false}),
         );
         assert_eq!(tested(&mut bench, &good).0, passed);
         assert_eq!(tested(&mut bench, &wrong), (failed, String::new()));
@@ -264,7 +264,7 @@ fn the_key_is_made_once_as_azures_byok_wants_it_and_never_again() {
     bench.patch(&json!({"azure": {"vaults": {"payments-kv": {"keys": null}}}}));
     bench.get(&status);
     assert!(!bench.has_kek());
-    bench.switch("kekMadeAgain", json!(true));
+    bench.switch("kekMadeAgain", &json!(true));
     bench.get(&status);
     assert!(bench.has_kek());
 }
@@ -272,7 +272,7 @@ fn the_key_is_made_once_as_azures_byok_wants_it_and_never_again() {
 #[test]
 fn a_pending_check_lasts_as_many_reads_as_the_switch_says() {
     let (mut bench, address, _) = whole();
-    bench.switch("pendingChecks", json!(2));
+    bench.switch("pendingChecks", &json!(2));
     let body = bench.keystore("one", Some(&address));
     let id = bench.post(&bench.uko("/keystores"), &body).value()["id"]
         .as_str()
@@ -297,7 +297,7 @@ fn a_pending_check_lasts_as_many_reads_as_the_switch_says() {
 #[test]
 fn a_create_may_test_the_connection() {
     let mut bench = Bench::new();
-    bench.switch("createTestsConnection", json!(true));
+    bench.switch("createTestsConnection", &json!(true));
     let body = bench.keystore("one", Some("nowhere:1"));
     let answer = bench.post(&bench.uko("/keystores"), &body);
     assert_eq!(

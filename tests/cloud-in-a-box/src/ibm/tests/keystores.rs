@@ -1,4 +1,4 @@
-//! UKO's keystores: bodies, ETags, switches, disconnecting.
+//! UKO's keystores: bodies, versions, switches, disconnecting.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn the_switches_of_older_servers_refuse_what_newer_ones_take() {
         ("vaultHeaderRequired", json!(true), "UKO-Vault"),
     ] {
         let mut bench = Bench::new();
-        bench.switch(switch, value);
+        bench.switch(switch, &value);
         let answer = bench.post(&url, &body);
         assert_eq!(
             (answer.status, blamed(&answer)),
@@ -97,7 +97,7 @@ fn the_switches_of_older_servers_refuse_what_newer_ones_take() {
             "{switch}"
         );
     }
-    bench.switch("vaultHeaderRequired", json!(true));
+    bench.switch("vaultHeaderRequired", &json!(true));
     let vault = bench.said("/ibm/uko/vault/id");
     assert_eq!(
         bench
@@ -132,7 +132,7 @@ fn a_password_is_never_shown_and_a_mask_sent_back_becomes_the_password() {
         bench.get(&format!("{url}/status")).value()["health_status"],
         json!("configuration_error")
     );
-    bench.switch("maskedPasswordIgnored", json!(true));
+    bench.switch("maskedPasswordIgnored", &json!(true));
     let right = json!({"azure_service_principal_password": bench.said("/azure/servicePrincipal/clientSecret")});
     let changed = bench.patched(&url, &etag(&changed), &right);
     bench.patched(&url, &etag(&changed), &mask);
@@ -160,16 +160,16 @@ fn locked_fields_mixed_changes_and_a_fixed_proxy_are_refused_as_the_switches_say
     );
     let mixed = json!({"name": "two", "tls_proxy": "a:1"});
     assert_eq!(bench.patched(&url, &tag, &mixed).status, 400);
-    bench.switch("mixedPatchRefused", json!(false));
-    bench.switch("tlsProxyMutable", json!(false));
+    bench.switch("mixedPatchRefused", &json!(false));
+    bench.switch("tlsProxyMutable", &json!(false));
     assert_eq!(blamed(&bench.patched(&url, &tag, &mixed)), "tls_proxy");
-    bench.switch("tlsProxyMutable", json!(true));
-    bench.switch("lockedFields", json!("ignored"));
+    bench.switch("tlsProxyMutable", &json!(true));
+    bench.switch("lockedFields", &json!("ignored"));
     assert_eq!(
         bench.patched(&url, &tag, &other).value()["azure_resource_group"],
         json!("rg-keys")
     );
-    bench.switch("patchTestsConnection", json!(true));
+    bench.switch("patchTestsConnection", &json!(true));
     let tag = etag(&bench.get(&url));
     assert_eq!(blamed(&bench.patched(&url, &tag, &mixed)), "tls_proxy");
     assert_eq!(bench.get(&url).value()["name"], json!("one"));
@@ -179,7 +179,7 @@ fn locked_fields_mixed_changes_and_a_fixed_proxy_are_refused_as_the_switches_say
 fn duplicate_names_follow_the_switch() {
     for (switch, status) in [("refused", 409), ("badRequest", 400), ("allowed", 201)] {
         let mut bench = Bench::new();
-        bench.switch("duplicateNames", json!(switch));
+        bench.switch("duplicateNames", &json!(switch));
         let body = bench.keystore("one", None);
         create(&mut bench, &body);
         assert_eq!(bench.post(&bench.uko("/keystores"), &body).status, status);
@@ -221,7 +221,7 @@ fn lists_filter_and_page() {
     assert_eq!(page["keystores"][0]["name"], json!("beta"));
     assert!(page["next"]["href"].as_str().unwrap().contains("offset=2"));
     assert_eq!(bench.get(&format!("{base}?group=a&groups[]=b")).status, 400);
-    bench.switch("sparseLists", json!(true));
+    bench.switch("sparseLists", &json!(true));
     assert_eq!(bench.get(&base).value()["keystores"][0].get("status"), None);
 }
 

@@ -24,7 +24,7 @@ fn made(bench: &mut Bench, name: &str) -> String {
 #[test]
 fn the_address_comes_after_the_reads_of_the_switch_and_stays_through_a_change() {
     let mut bench = Bench::new();
-    bench.switch("readsToClientAddress", json!(2));
+    bench.switch("readsToClientAddress", &json!(2));
     let id = made(&mut bench, "one");
     let url = bench.connector(&format!("/endpoints/{id}"));
     assert_eq!(bench.get(&url).value()["client_host"], Value::Null);
@@ -117,7 +117,7 @@ fn names_are_unique_unless_the_switch_says_otherwise() {
     made(&mut bench, "one");
     let url = bench.connector("/endpoints");
     assert_eq!(bench.post(&url, &draft("one", "b.example.com")).status, 409);
-    bench.switch("uniqueLinkNames", json!(false));
+    bench.switch("uniqueLinkNames", &json!(false));
     assert_eq!(bench.post(&url, &draft("one", "b.example.com")).status, 200);
 }
 
@@ -132,7 +132,7 @@ fn the_twenty_sixth_endpoint_is_refused_as_the_switch_says() {
         bench.post(&url, &draft("more", "a.example.com")).status,
         400
     );
-    bench.switch("endpointQuota", json!({"status": 403, "message": "full"}));
+    bench.switch("endpointQuota", &json!({"status": 403, "message": "full"}));
     let answer = bench.post(&url, &draft("more", "a.example.com"));
     assert_eq!(
         (answer.status, answer.value()),

@@ -52,7 +52,7 @@ impl Bench {
         self.world.merge(patch).unwrap();
     }
 
-    fn switch(&mut self, name: &str, value: Value) {
+    fn switch(&mut self, name: &str, value: &Value) {
         self.patch(&json!({"ibm": {"switches": {name: value}}}));
     }
 

@@ -134,8 +134,9 @@ fn states(call: &Call) -> Result<Vec<&str>, Refusal> {
 
 fn json_of(server: &UkoServer, id: &str, key: &ManagedKey) -> Value {
     let reference = |id: &String| {
-        let name = server.keystores.get(id).map(|it| &it.name);
-        json!({"id": id, "name": name, "type": "azure_key_vault", "href": format!("/api/v4/keystores/{id}")})
+        let name = server.keystores.get(id).map_or("", |it| it.name.as_str());
+        let href = format!("/api/v4/keystores/{id}");
+        json!({"id": id, "name": name, "type": "azure_key_vault", "href": href})
     };
     let references: Vec<Value> = key.keystores.iter().map(reference).collect();
     let status = |reference: &Value| {
@@ -151,7 +152,7 @@ fn json_of(server: &UkoServer, id: &str, key: &ManagedKey) -> Value {
         "id": id,
         "vault": {
             "id": key.vault,
-            "name": server.vaults.get(&key.vault).map(|it| &it.name),
+            "name": server.vaults.get(&key.vault).map_or("", |it| it.name.as_str()),
             "href": format!("/api/v4/vaults/{}", key.vault),
         },
         "version": 1,

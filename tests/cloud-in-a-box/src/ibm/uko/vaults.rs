@@ -162,11 +162,10 @@ fn shown(scene: &mut Scene<'_>, id: &str, status: u16) -> Outcome {
 }
 
 fn json_of(server: &UkoServer, id: &str, vault: &Vault) -> Value {
-    json!({
+    let mut shown = json!({
         "id": id,
         "name": vault.name,
         "description": vault.description,
-        "recovery_key_label": vault.recovery_key_label,
         "created_at": rfc3339(vault.created_at),
         "updated_at": rfc3339(vault.updated_at),
         "created_by": vault.created_by,
@@ -175,5 +174,9 @@ fn json_of(server: &UkoServer, id: &str, vault: &Vault) -> Value {
         "keys_count": server.managed_keys.values().filter(|it| it.vault == id).count(),
         "key_templates_count": 0,
         "keystores_count": server.keystores.values().filter(|it| it.vault == id).count(),
-    })
+    });
+    if let (Value::Object(members), Some(label)) = (&mut shown, &vault.recovery_key_label) {
+        members.insert("recovery_key_label".into(), json!(label));
+    }
+    shown
 }
