@@ -25,7 +25,7 @@ use super::http::{Error, allowed};
 /// Tokens remembered at a time.
 const CAPACITY: usize = 256;
 /// A token is renewed this long before it ends, or at half its life if that is shorter.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 /// The pause after a failed fetch before the same credential is tried again.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 /// The pause after a failed renewal while the old token still works.
@@ -44,6 +44,10 @@ pub struct Claims {
     pub account: Option<String>,
     /// Who the token was made for.
     pub audience: Option<String>,
+    /// Who made it.
+    pub issuer: Option<String>,
+    /// Whom it speaks of.
+    pub subject: Option<String>,
 }
 
 impl Claims {
@@ -68,6 +72,8 @@ impl Claims {
             appid: text("/appid").or_else(|| text("/azp")),
             account: text("/account/bss"),
             audience: text("/aud"),
+            issuer: text("/iss"),
+            subject: text("/sub"),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Service {
     #[must_use]
     pub const fn throttled(self) -> &'static str {
         match self {
-            Self::Entra => "EntraThrottled",
+            Self::Entra => "EntraUnavailable",
             Self::Arm => "AzureThrottled",
             Self::KeyVault => "VaultThrottled",
             Self::Imds => "MetadataServiceThrottled",

@@ -79,6 +79,8 @@ pub struct Request {
     pub idempotent: bool,
     /// Another deadline than the settings' `request_timeout`.
     pub timeout: Option<Duration>,
+    /// Header that carries a fresh random id at every attempt, for clouds that write it into their own logs.
+    pub attempt_id: Option<HeaderName>,
     /// Tells a real throttling answer from others that wear its status.
     pub throttles: fn(&Answer) -> bool,
 }
@@ -97,6 +99,7 @@ impl Request {
             body: Body::Empty,
             idempotent,
             timeout: None,
+            attempt_id: None,
             throttles: |answer| answer.status == 429,
         }
     }
@@ -114,6 +117,13 @@ impl Request {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
+        self
+    }
+
+    /// Sends a fresh random id in this header at every attempt.
+    #[must_use]
+    pub fn with_attempt_id(mut self, name: HeaderName) -> Self {
+        self.attempt_id = Some(name);
         self
     }
 
@@ -212,6 +222,17 @@ impl Answer {
                 .find_map(|name| text(name).as_deref().and_then(RequestId::parse)),
             body,
         }
+    }
+
+    /// An answer out of thin air, for tests of the rooms next door.
+    #[cfg(test)]
+    pub(in crate::clouds) fn for_test(
+        request: &Request,
+        status: u16,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+    ) -> Self {
+        Self::read(request, status, headers, body)
     }
 
     /// True for 2xx.

@@ -216,6 +216,9 @@ impl Http {
         } else if request.method == Method::POST {
             call = call.header(header::CONTENT_LENGTH, 0);
         }
+        if let Some(name) = &request.attempt_id {
+            call = call.header(name, uuid::Uuid::new_v4().to_string());
+        }
         if let Some(token) = bearer {
             call = call.bearer_auth(token.secret().expose_secret());
         }

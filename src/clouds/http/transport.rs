@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Class, Error, HttpSettings, ProxySettings, Request, Service};
 
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Trust and identity beyond the settings, for a server of the customer's own.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +140,7 @@ pub(super) fn failure(request: &Request, error: reqwest::Error) -> Error {
 }
 
 fn verdict(service: Service, error: &reqwest::Error) -> (Class, &'static str, &'static str) {
-    if chain_has(error, |cause| untrusted(cause)) {
+    if chain_has(error, untrusted) {
         let advice = "The server's certificate is not trusted; correct the CA bundle, or the host.";
         return (Class::AwaitingPerson, "CertificateNotTrusted", advice);
     }

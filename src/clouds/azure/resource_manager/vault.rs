@@ -278,15 +278,12 @@ mod tests {
 
     fn vault(properties: Value) -> Vault {
         let mut body = json!({"id": ID, "name": "kv1", "location": "westeurope", "properties": {"tenantId": "T"}, "systemData": {"x": 1}});
-        for (name, value) in properties.as_object().unwrap() {
-            *body
-                .pointer_mut("/properties")
-                .unwrap()
-                .as_object_mut()
-                .unwrap()
-                .entry(name)
-                .or_default() = value.clone();
-        }
+        let members = body
+            .pointer_mut("/properties")
+            .unwrap()
+            .as_object_mut()
+            .unwrap();
+        members.extend(properties.as_object().unwrap().clone());
         Vault::read(&body).unwrap()
     }
 
