@@ -109,20 +109,9 @@ install: ## Install the CRDs in your cluster: KUBECONFIG=FILE make install.
 	cargo run --quiet -- crds | "$$kubectl" apply --server-side -f -
 
 .PHONY: crds
-crds: ## Write crds/*.yaml again from the Rust types.
+crds: ## Write crds/*.yaml, and what else is generated, again from the Rust types.
 	$(call need,$(build_tools))
-	cargo build
-	mkdir -p crds
-	new=$$(mktemp -d)
-	trap 'rm -rf "$$new"' EXIT
-	'$(target)/debug/uko-operator' crds | awk -v folder="$$new" '
-	  /^---$$/ { head = file = ""; next }
-	  file { print >file; next }
-	  { head = head $$0 "\n" }
-	  /^  name: .*\.uko-operator\.io$$/ { file = folder "/" substr($$2, 1, index($$2, ".") - 1) ".yaml"; printf "%s", head >file }'
-	ls "$$new"/*.yaml >/dev/null
-	rm -f crds/*.yaml
-	cp "$$new"/*.yaml crds/
+	UPDATE_GENERATED=1 cargo test --test generated
 
 .PHONY: lint
 lint: ## Format, clippy, rustdoc and the syntax of the scripts; licences and duplicates where cargo-deny is installed.

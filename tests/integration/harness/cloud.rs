@@ -166,11 +166,7 @@ impl Drop for Cloud {
     }
 }
 
-/// A client for control and metrics ports on this machine.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the shared stack is for clouds; this speaks plain HTTP to our own ports"
-)]
+/// A client for control and metrics ports on this machine. Not the shared stack: that is for clouds, this speaks plain HTTP to our own.
 pub(super) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()

@@ -50,10 +50,6 @@ impl Cluster {
         cluster
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the harness has no Settings; this is its one variable"
-    )]
     fn users_own() -> Option<Self> {
         let kubeconfig = PathBuf::from(env::var_os("UKO_OPERATOR_TEST_KUBECONFIG")?);
         assert!(
