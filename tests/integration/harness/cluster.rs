@@ -39,14 +39,14 @@ impl Cluster {
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         let start = || SHARED.get_or_init(|| Self::users_own().unwrap_or_else(Self::start));
-        tokio::task::spawn_blocking(start).await.unwrap()
+        blocking(start).await
     }
 
     /// The same with the CRDs of the shipped binary, installed once.
     pub(crate) async fn with_crds() -> &'static Self {
         let cluster = Self::shared().await;
         let install = || cluster.crds.get_or_init(|| cluster.install_crds());
-        tokio::task::spawn_blocking(install).await.unwrap();
+        blocking(install).await;
         cluster
     }
 
@@ -163,6 +163,14 @@ impl Cluster {
             "the CRDs do not get established: {}",
             String::from_utf8_lossy(&established.stderr)
         );
+    }
+}
+
+/// Runs what blocks beside the runtime; its panic is ours.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

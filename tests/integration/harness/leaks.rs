@@ -82,7 +82,7 @@ fn collect(value: &Value, path: &str, found: &mut Vec<Secret>) {
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["secret", "password", "passcode", "apikey", "privatekey"]
+    ["secret", "password", "passcode", "apikey", "keypem"]
         .iter()
         .any(|word| name.contains(word))
 }
