@@ -65,7 +65,7 @@ fi
 
 if ! built; then
   say "building kube-apiserver, kube-controller-manager and kubectl $kubernetes and etcd $etcd from source into $bin"
-  say "once: 6 to 15 minutes on two cores, about 1 GB of modules and build cache; every later start takes seconds"
+  say "once: 6 to 15 minutes on two cores, about 4 GB of disk for Go's modules and build cache; every later start takes seconds"
   rm -rf -- "$cache"/.building-* # what an interrupted run left; nobody else builds while we hold the lock
   work=$(mktemp -d "$cache/.building-XXXXXX")
   trap 'rm -rf -- "$work"' EXIT

@@ -14,3 +14,4 @@
 mod cluster;
 mod harness;
 mod samples;
+mod standing;

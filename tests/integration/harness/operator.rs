@@ -223,5 +223,11 @@ fn the_port_is_found_in_text_and_in_json() {
         listening_at("INFO listening on http://127.0.0.1:4711/"),
         expected
     );
+    assert_eq!(
+        listening_at(
+            "12:30:07.123 INFO serving /metrics \u{1b}[3mlisten\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:4711"
+        ),
+        expected
+    );
     assert_eq!(listening_at("INFO connected to 127.0.0.1:4711"), None);
 }
