@@ -130,6 +130,34 @@ async fn a_token_names_its_account_and_is_fetched_once() {
     assert_eq!(ibm.calls("iam").len(), 1);
 }
 
+/// Moves the clock while nothing is in flight.
+async fn let_pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_at_four_fifths_of_its_life_and_outlives_a_failed_renewal() {
+    let ibm = Ibm::start().await;
+    let (iam, key) = (ibm.iam(), ibm.api_key());
+    let first = iam.token(&key).await.unwrap();
+    let_pass(Duration::from_secs(2_870)).await;
+    iam.token(&key).await.unwrap();
+    assert_eq!(ibm.calls("iam").len(), 1);
+    ibm.fault(json!({"service": "iam", "status": 503, "count": -1}));
+    let_pass(Duration::from_secs(20)).await;
+    let old = iam.token(&key).await.unwrap();
+    assert_eq!(old.expires(), first.expires());
+    assert!(ibm.calls("iam").len() > 1);
+    let_pass(Duration::from_secs(720)).await;
+    let error = iam.token(&key).await.unwrap_err();
+    assert_eq!(
+        (error.class, error.reason),
+        (Class::Transient, "IamUnavailable")
+    );
+}
+
 #[tokio::test]
 async fn a_bad_api_key_is_denied_with_ibms_code_and_id() {
     let ibm = Ibm::start().await;

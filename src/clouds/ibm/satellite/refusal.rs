@@ -31,11 +31,7 @@ fn link_verdict(answer: &Answer) -> Verdict {
             "LinkPermissionDenied",
             "Give the identity the Satellite role Operator or higher on this connector.",
         ),
-        404 => (
-            Class::NotFound,
-            "ConnectorNotFound",
-            "Satellite Link knows no such connector or endpoint; check the connector's id and the operator's link scope.",
-        ),
+        404 => not_found(answer.operation),
         409 if answer.operation == "CreateEndpoint" => (
             Class::Conflict,
             "EndpointNameTaken",
@@ -60,6 +56,26 @@ fn link_verdict(answer: &Answer) -> Verdict {
             Class::AwaitingPerson,
             "LinkRequestRejected",
             "Satellite Link refuses the request; compare the spec with what its console accepts.",
+        ),
+    }
+}
+
+fn not_found(operation: &'static str) -> Verdict {
+    match operation {
+        "UpdateEndpoint" | "BindSources" | "ListEndpointSources" => (
+            Class::NotFound,
+            "EndpointNotFound",
+            "The endpoint is gone, or Satellite Link does not offer this call for connectors; it is looked at again.",
+        ),
+        "UpdateSource" => (
+            Class::NotFound,
+            "SourceNotFound",
+            "The source is gone, or Satellite Link does not offer this call for connectors; it is looked at again.",
+        ),
+        _of_connector => (
+            Class::NotFound,
+            "ConnectorNotFound",
+            "Satellite Link knows no such connector; check its id and the operator's link scope.",
         ),
     }
 }
@@ -162,6 +178,7 @@ mod tests {
                 Class::NotFound,
                 "ConnectorNotFound",
             ),
+            ("BindSources", 404, "", Class::NotFound, "EndpointNotFound"),
             (
                 "CreateEndpoint",
                 409,

@@ -55,7 +55,9 @@ impl SatelliteWriter {
     ///
     /// Shape: `PATCH …/endpoints/{endpoint}`; `server_protocol` is always sent, since a missing one falls back [S].
     /// # Errors
-    /// Link's table. # Cancel safety: repeating it changes nothing more.
+    /// Link's table.
+    /// # Cancel safety
+    /// Safe: repeating it changes nothing more.
     pub async fn update_endpoint(
         &self,
         connector: &ConnectorId,
@@ -139,7 +141,9 @@ impl SatelliteWriter {
     ///
     /// Shape: `PATCH …/sources/{source}`; inferred for connectors [I].
     /// # Errors
-    /// Link's table. # Cancel safety: safe to repeat.
+    /// Link's table.
+    /// # Cancel safety
+    /// Safe to repeat.
     pub async fn update_source(
         &self,
         connector: &ConnectorId,
@@ -164,7 +168,9 @@ impl SatelliteWriter {
     /// Shape: `PATCH …/endpoints/{endpoint}/sources`; inferred for connectors [I]. The service may apply it later
     /// (`pending`).
     /// # Errors
-    /// Link's table. # Cancel safety: safe to repeat.
+    /// Link's table.
+    /// # Cancel safety
+    /// Safe to repeat.
     pub async fn bind_sources(
         &self,
         connector: &ConnectorId,
@@ -188,7 +194,9 @@ impl SatelliteWriter {
     ///
     /// Shape: `DELETE …/sources/{source}`; inferred for connectors [I].
     /// # Errors
-    /// As [`SatelliteWriter::delete_endpoint`]. # Cancel safety: safe to repeat.
+    /// As [`SatelliteWriter::delete_endpoint`].
+    /// # Cancel safety
+    /// Safe to repeat.
     pub async fn delete_source(&self, connector: &ConnectorId, id: &SourceId) -> Result<(), Error> {
         let path = [connector.as_str(), "sources", id.as_str()];
         let answer = self
