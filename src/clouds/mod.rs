@@ -4,7 +4,10 @@
 //! Never: decides, knows a Kubernetes kind, or lets a secret or a response body into an error.
 
 pub mod azure;
+mod facade;
 pub mod hosts;
 pub mod http;
 pub mod ibm;
 pub mod token;
+
+pub use facade::Clouds;

@@ -65,6 +65,9 @@ pub struct Memory {
     /// When public network access was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Time>,
+    /// UKO lost the Key Vault right after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_lost: Option<bool>,
     /// How often others opened it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened_by_others: Option<u32>,

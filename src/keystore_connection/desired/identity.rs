@@ -82,21 +82,17 @@ fn same_identity(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
 }
 
 fn not_allowed(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Policy) -> Option<Fault> {
-    let (allowed, field, lines) = if let Some(hpcs) = &spec.uko.hpcs {
-        let lines = policy.lines_for_instance(namespace, &hpcs.instance_id);
-        (policy.allows_instance(namespace, &hpcs.instance_id), "spec.uko.hpcs.instanceId", lines)
-    } else if let Some(server) = &spec.uko.server {
-        let lines = policy.lines_for_server(namespace, &server.url);
-        (policy.allows_server(namespace, &server.url), "spec.uko.server.url", lines)
-    } else {
-        return Some(Fault::invalid("SpecInvalid", "Exactly one of spec.uko.hpcs and spec.uko.server must be set."));
+    let (answer, field) = match (&spec.uko.hpcs, &spec.uko.server) {
+        (Some(hpcs), _) => (policy.allows_instance(namespace, &hpcs.instance_id), "spec.uko.hpcs.instanceId"),
+        (None, Some(server)) => (policy.allows_server(namespace, &server.url), "spec.uko.server.url"),
+        (None, None) => {
+            return Some(Fault::invalid("SpecInvalid", "Exactly one of spec.uko.hpcs and spec.uko.server must be set."));
+        }
     };
-    (!allowed).then(|| {
-        Fault::invalid(
-            "TargetNotAllowed",
-            format!("{field}: the operator's policy file does not let namespace {namespace} use this UKO. Ask the operator's owner to add:\n{lines}"),
-        )
-    })
+    let refusal = answer.err()?;
+    let lines = refusal.lines();
+    let text = format!("{field}: {refusal} by the operator's policy file. Ask whoever runs the operator to add under rules:\n{lines}");
+    Some(Fault::invalid("TargetNotAllowed", text))
 }
 
 /// A service principal with a client secret.

@@ -211,6 +211,16 @@ impl Desired {
         })
     }
 
+    /// Whether anyone looks at the key-encryption key.
+    pub(super) fn watches_kek(&self) -> bool {
+        self.kek != KeyEncryptionKeyPolicy::Ignore && self.keystore.variant == Variant::Premium
+    }
+
+    /// Whether anyone looks at key permissions.
+    pub(super) fn checks_permissions(&self) -> bool {
+        self.key_permissions != KeyPermissions::Trust
+    }
+
     /// The tier in UKO's words.
     pub(super) fn variant(&self) -> AzureVariant {
         match self.keystore.variant {

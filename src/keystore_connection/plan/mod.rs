@@ -5,7 +5,7 @@
 mod identities;
 pub(super) mod kek;
 mod keystore;
-mod network_access;
+pub(super) mod network_access;
 pub(super) mod path;
 mod private_endpoint;
 mod step;
@@ -16,7 +16,7 @@ mod vault;
 
 use k8s_openapi::jiff::Timestamp;
 
-pub(super) use self::step::Step;
+pub(super) use self::{keystore::is_ours, step::Step};
 use super::{Past, desired::Desired, observe::Observed};
 use crate::{
     api::{condition::ConditionType, v1alpha1::Drift},

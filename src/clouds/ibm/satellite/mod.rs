@@ -62,6 +62,14 @@ impl Satellite {
         SatelliteWriter::new(self.clone())
     }
 
+    /// Signs in, or finds that it is signed in.
+    ///
+    /// # Errors
+    /// IAM's table.
+    pub async fn sign_in(&self) -> Result<(), Error> {
+        self.iam.token(&self.credential).await.map(drop)
+    }
+
     /// One connector by its id.
     ///
     /// Shape: graph query `node` [D]; under [`LinkScope::Locations`] `GET /v1/locations/{id}` [S].

@@ -78,6 +78,14 @@ impl Uko {
         UkoWriter::new(self.clone())
     }
 
+    /// Signs in, or finds that it is signed in; a server that sees a client certificate in each call has nothing to sign in to.
+    ///
+    /// # Errors
+    /// IAM's table, or that of the server's own login.
+    pub async fn sign_in(&self) -> Result<(), Error> {
+        self.session.prove().await
+    }
+
     /// One vault by its id.
     ///
     /// Shape: `GET /api/v4/vaults/{id}`, with `ETag` [S].
