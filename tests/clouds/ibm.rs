@@ -150,7 +150,7 @@ async fn a_token_is_renewed_at_four_fifths_of_its_life_and_outlives_a_failed_ren
     let old = iam.token(&key).await.unwrap();
     assert_eq!(old.expires(), first.expires());
     assert!(ibm.calls("iam").len() > 1);
-    let_pass(Duration::from_secs(720)).await;
+    let_pass(Duration::from_mins(12)).await;
     let error = iam.token(&key).await.unwrap_err();
     assert_eq!(
         (error.class, error.reason),

@@ -37,7 +37,7 @@ impl Broker {
     /// The address of the instance's UKO.
     ///
     /// Shape: `GET https://<region>.broker.hs-crypto.cloud.ibm.com/crypto_v2/instances/{id}`; `uko.public` is a host without
-    /// a scheme, perhaps with a port [S].
+    /// a scheme, perhaps with a port \[S\].
     /// # Errors
     /// `NotFound`, reason `UkoInstanceNotFound`. `Invalid`, reason `UkoAddressRefused`: the address is none of UKO's.
     pub async fn uko_url(

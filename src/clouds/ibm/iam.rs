@@ -23,11 +23,11 @@ use crate::clouds::{
 
 const API_KEY_GRANT: &str = "urn:ibm:params:oauth:grant-type:apikey";
 const COMPUTE_RESOURCE_GRANT: &str = "urn:ibm:params:oauth:grant-type:cr-token";
-/// A token counts as expired this long before it is, as in IBM's SDKs [S].
+/// A token counts as expired this long before it is, as in IBM's SDKs \[S\].
 const SAFETY: Duration = Duration::from_secs(10);
-/// The life of a token whose answer does not say; short, since guessing long would keep a dead one [I].
+/// The life of a token whose answer does not say; short, since guessing long would keep a dead one \[I\].
 const UNSAID_LIFE: Duration = Duration::from_mins(10);
-/// The share of its life after which IBM's SDKs renew a token [S].
+/// The share of its life after which IBM's SDKs renew a token \[S\].
 const RENEWAL_SHARE: f64 = 0.8;
 
 /// Who the operator is towards IBM Cloud.
@@ -35,7 +35,7 @@ const RENEWAL_SHARE: f64 = 0.8;
 pub enum IbmCredential {
     /// An API key of a user or service id.
     ApiKey(SecretString),
-    /// A projected service account token, audience `iam`, for a trusted profile. Works only in clusters of IBM Cloud [D].
+    /// A projected service account token, audience `iam`, for a trusted profile. Works only in clusters of IBM Cloud \[D\].
     ContainerToken {
         /// The projected token.
         token: SecretString,
@@ -60,9 +60,9 @@ impl Iam {
 
     /// The token of a credential, renewed at 80 % of its life.
     ///
-    /// Shape: `POST /identity/token`, a form; 200 with `access_token` and `expires_in` in seconds [S].
+    /// Shape: `POST /identity/token`, a form; 200 with `access_token` and `expires_in` in seconds \[S\].
     /// # Errors
-    /// `Denied`, reason `ApiKeyInvalid`: IAM answers 400 with a code `BXNIM04…` for a bad key [E].
+    /// `Denied`, reason `ApiKeyInvalid`: IAM answers 400 with a code `BXNIM04…` for a bad key \[E\].
     /// # Cancel safety
     /// Safe: the next caller fetches again.
     pub async fn token(&self, credential: &IbmCredential) -> Result<AccessToken, Error> {
@@ -153,7 +153,7 @@ fn refused(answer: &Answer, credential: &IbmCredential) -> Error {
     words.error(answer, verdict)
 }
 
-/// IAM's table. 400 with `BXNIM04…` is a fault of the credential, not of the request [E].
+/// IAM's table. 400 with `BXNIM04…` is a fault of the credential, not of the request \[E\].
 fn verdict(status: u16, words: &Words, credential: &IbmCredential) -> Verdict {
     let of_credential = words.code_has("bxnim04") || matches!(status, 401 | 403);
     match (of_credential, credential) {

@@ -45,27 +45,27 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// A Satellite connector, or a location where the Link routes of locations are used; base64-looking (`U2F0…`) [E].
+    /// A Satellite connector, or a location where the Link routes of locations are used; base64-looking (`U2F0…`) \[E\].
     ConnectorId
 }
 identifier! {
-    /// An endpoint of a connector: `<connector id>_<5 characters>` [D].
+    /// An endpoint of a connector: `<connector id>_<5 characters>` \[D\].
     EndpointId
 }
 identifier! {
-    /// An access rule ("source") of a connector: `<connector id>-Source-<5 characters>` [D].
+    /// An access rule ("source") of a connector: `<connector id>-Source-<5 characters>` \[D\].
     SourceId
 }
 identifier! {
-    /// A UKO vault, a UUID [S]. Not an Azure Key Vault.
+    /// A UKO vault, a UUID \[S\]. Not an Azure Key Vault.
     UkoVaultId
 }
 identifier! {
-    /// A UKO keystore, a UUID [S].
+    /// A UKO keystore, a UUID \[S\].
     KeystoreId
 }
 identifier! {
     /// The version of a UKO resource, opaque, sent back unchanged as `If-Match`. Samples have a resolution of one
-    /// second [E], so two writes within one second may share it [I].
+    /// second \[E\], so two writes within one second may share it \[I\].
     ETag
 }

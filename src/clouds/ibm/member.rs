@@ -47,7 +47,7 @@ pub(super) fn texts(object: &Value, name: &str) -> Vec<String> {
 
 /// The items of a list that the answer is for.
 ///
-/// `null` and an object without any member are an empty list, which is how a Go server may write one [I]. Everything
+/// `null` and an object without any member are an empty list, which is how a Go server may write one \[I\]. Everything
 /// else without the list is unreadable.
 pub(super) fn list<'a>(answer: &'a Value, name: &'static str) -> Result<&'a [Value], Unreadable> {
     match (answer.as_object(), answer.get(name)) {

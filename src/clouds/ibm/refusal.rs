@@ -44,8 +44,8 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Reads `{errors: [{code, target}], trace}` (UKO, management APIs) [S], `{errorCode, context}` (IAM) [E], or
-    /// `{code}`; Link's shape is unpublished [I].
+    /// Reads `{errors: [{code, target}], trace}` (UKO, management APIs) \[S\], `{errorCode, context}` (IAM) \[E\], or
+    /// `{code}`; Link's shape is unpublished \[I\].
     pub(super) fn of(answer: &Answer) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
             return Self::default();

@@ -40,22 +40,18 @@ pub(super) use words;
 
 #[cfg(test)]
 mod tests {
-    words! {
-        /// A word for the test.
-        Light { /// Go.
-                Green = "green", /// Stop.
-                Red = "red" }
-    }
+    use crate::clouds::ibm::satellite::EndpointStatus;
 
     #[test]
     fn an_unknown_word_is_kept_as_it_was_spelled() {
-        assert_eq!(Light::of("Amber"), Light::Other("Amber".to_owned()));
-        assert_eq!(Light::of("Amber").as_str(), "Amber");
+        let draining = EndpointStatus::of("Draining");
+        assert_eq!(draining, EndpointStatus::Other("Draining".to_owned()));
+        assert_eq!(draining.as_str(), "Draining");
     }
 
     #[test]
     fn a_known_word_is_recognised_in_any_case_and_written_as_documented() {
-        assert_eq!(Light::of("GREEN"), Light::Green);
-        assert_eq!(Light::of("red").as_str(), "red");
+        assert_eq!(EndpointStatus::of("ENABLED"), EndpointStatus::Enabled);
+        assert_eq!(EndpointStatus::of("disabled").as_str(), "disabled");
     }
 }

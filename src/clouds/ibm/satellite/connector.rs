@@ -6,7 +6,7 @@
 use crate::clouds::ibm::{ConnectorId, word::words};
 
 words! {
-    /// How far IBM got with making or removing a connector; says nothing about its tunnel [D].
+    /// How far IBM got with making or removing a connector; says nothing about its tunnel \[D\].
     ConnectorState {
         /// Made.
         Created = "CREATED",
@@ -30,6 +30,6 @@ pub struct Connector {
     pub region: Option<String>,
     /// How far its provisioning is.
     pub state: ConnectorState,
-    /// Tunnels that agents hold open, where the service says so: documented for locations [S], unknown for connectors [I].
+    /// Tunnels that agents hold open, where the service says so: documented for locations \[S\], unknown for connectors \[I\].
     pub tunnels: Option<u32>,
 }

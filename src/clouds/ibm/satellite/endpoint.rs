@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clouds::ibm::{ConnectorId, EndpointId, SourceBinding, word::words};
 
 words! {
-    /// The switch of an endpoint; says nothing about reachability [S].
+    /// The switch of an endpoint; says nothing about reachability \[S\].
     EndpointStatus {
         /// Clients may connect.
         Enabled = "enabled",
@@ -18,7 +18,7 @@ words! {
 }
 
 words! {
-    /// Which side the destination is on [S].
+    /// Which side the destination is on \[S\].
     ConnectionType {
         /// The destination is outside IBM Cloud: the one made here.
         Location = "location",
@@ -28,7 +28,7 @@ words! {
 }
 
 words! {
-    /// What clients speak to the endpoint [S].
+    /// What clients speak to the endpoint \[S\].
     ClientProtocol {
         /// Bytes as they come; TLS then runs end to end.
         Tcp = "tcp",
@@ -46,7 +46,7 @@ words! {
 }
 
 words! {
-    /// What the agents speak to the destination [S].
+    /// What the agents speak to the destination \[S\].
     ServerProtocol {
         /// Bytes as they come.
         Tcp = "tcp",
@@ -59,7 +59,7 @@ words! {
 
 impl ClientProtocol {
     /// What the service takes for the destination's side when nothing is said: `tls` behind `tls` and `https`, `udp`
-    /// behind `udp`, otherwise `tcp` [S].
+    /// behind `udp`, otherwise `tcp` \[S\].
     #[must_use]
     pub fn default_server_protocol(&self) -> ServerProtocol {
         match self {
@@ -123,7 +123,7 @@ impl Endpoint {
 /// An endpoint of type `location` to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointDraft {
-    /// Its name: a letter first, a letter or digit last, letters, digits and hyphens between, at most 63 [S].
+    /// Its name: a letter first, a letter or digit last, letters, digits and hyphens between, at most 63 \[S\].
     pub display_name: String,
     /// The destination's name or address.
     pub server_host: String,
@@ -135,18 +135,18 @@ pub struct EndpointDraft {
     pub server_protocol: ServerProtocol,
     /// How long a connection may be idle, whole seconds 1..=180; `None` leaves it to the service.
     pub inactivity_timeout: Option<Duration>,
-    /// The ownership mark, at most 1000 characters [S].
+    /// The ownership mark, at most 1000 characters \[S\].
     pub created_by: String,
 }
 
 /// A change of an endpoint; what is `None` stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointChange {
-    /// Sent with every change: the service falls back to its default when it is left out, even on PATCH [S].
+    /// Sent with every change: the service falls back to its default when it is left out, even on PATCH \[S\].
     pub server_protocol: ServerProtocol,
     /// A new name.
     pub display_name: Option<String>,
-    /// A new destination host; the address for clients is said to stay [O].
+    /// A new destination host; the address for clients is said to stay \[O\].
     pub server_host: Option<String>,
     /// A new destination port.
     pub server_port: Option<u16>,

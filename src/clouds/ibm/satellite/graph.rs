@@ -1,4 +1,4 @@
-//! The connector graph: `POST https://containers.cloud.ibm.com/graphql` [D].
+//! The connector graph: `POST https://containers.cloud.ibm.com/graphql` \[D\].
 //!
 //! In: a client, an id or a name. Out: connectors.
 //! Never: takes an answer with errors for an answer, or reads for ever.
@@ -16,7 +16,7 @@ use crate::clouds::{
 };
 
 const PAGE: u64 = 100;
-/// 25 connectors are allowed for an account and region [D]; this is many times more than all regions together.
+/// 25 connectors are allowed for an account and region \[D\]; this is many times more than all regions together.
 const PAGES: usize = 50;
 
 pub(super) async fn connector(
@@ -89,7 +89,7 @@ pub(super) fn names_unsupported() -> Error {
     )
 }
 
-/// A token that was revoked shows with status 401, or with 200 and a code [I]; both are tried once more with a fresh one.
+/// A token that was revoked shows with status 401, or with 200 and a code \[I\]; both are tried once more with a fresh one.
 async fn ask(client: &Satellite, operation: &'static str, body: &Value) -> Result<Answer, Error> {
     let base = route::base(Service::Containers, operation, CONTAINERS_HOST)?;
     let url = route::to(Service::Containers, operation, &base, &["graphql"])?;

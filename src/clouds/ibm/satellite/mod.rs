@@ -32,7 +32,7 @@ use crate::clouds::{
     http::{Answer, Bearer, Body, Error, Http, Request, Service},
 };
 
-/// Names the account whose resources are meant; sent by IBM's own tools [S], not needed by the SDK.
+/// Names the account whose resources are meant; sent by IBM's own tools \[S\], not needed by the SDK.
 const ACCOUNT: HeaderName = HeaderName::from_static("x-auth-resource-account");
 
 /// Reads connectors and what hangs on them. A clone shares pool, budgets and tokens.
@@ -72,7 +72,7 @@ impl Satellite {
 
     /// One connector by its id.
     ///
-    /// Shape: graph query `node` [D]; under [`LinkScope::Locations`] `GET /v1/locations/{id}` [S].
+    /// Shape: graph query `node` \[D\]; under [`LinkScope::Locations`] `GET /v1/locations/{id}` \[S\].
     /// # Errors
     /// `Transient`, reason `ConnectorLookupFailed`: an error of the graph, which comes with status 200.
     pub async fn connector(&self, id: &ConnectorId) -> Result<Option<Connector>, Error> {
@@ -87,7 +87,7 @@ impl Satellite {
 
     /// All connectors of exactly this name in this region; more than one is possible. All pages are read.
     ///
-    /// Shape: graph query `satelliteConnectors`, edges and `pageInfo` [D].
+    /// Shape: graph query `satelliteConnectors`, edges and `pageInfo` \[D\].
     /// # Errors
     /// As [`Satellite::connector`]; under [`LinkScope::Locations`] `Invalid`: locations have no names.
     pub async fn connectors_named(
@@ -103,16 +103,16 @@ impl Satellite {
 
     /// How many tunnels agents hold open; `None` when the service does not say. Advisory.
     ///
-    /// Shape: `GET /v1/connectors/{id}` exists [E], its members are unknown; those of locations are taken [I].
+    /// Shape: `GET /v1/connectors/{id}` exists \[E\], its members are unknown; those of locations are taken \[I\].
     /// # Errors
     /// Any of Link's; none of them should stop anything.
     pub async fn tunnels(&self, id: &ConnectorId) -> Result<Option<u32>, Error> {
         Ok(self.link_view(id).await?.as_ref().and_then(wire::tunnels))
     }
 
-    /// All endpoints of a connector; the API does not page [S].
+    /// All endpoints of a connector; the API does not page \[S\].
     ///
-    /// Shape: `GET /v1/{connectors [O] | locations [S]}/{id}/endpoints`.
+    /// Shape: `GET /v1/{connectors \[O\] | locations \[S\]}/{id}/endpoints`.
     /// # Errors
     /// `NotFound`, reason `ConnectorNotFound`. `Transient` for an answer that is no list: never an empty list.
     pub async fn endpoints(&self, connector: &ConnectorId) -> Result<Vec<Endpoint>, Error> {
@@ -122,10 +122,10 @@ impl Satellite {
         read(&answer, wire::endpoints)
     }
 
-    /// One endpoint. A 404 or 405 is checked against the list, because for connectors this route is only inferred [I]:
+    /// One endpoint. A 404 or 405 is checked against the list, because for connectors this route is only inferred \[I\]:
     /// a missing route must not look like a missing endpoint, which would be made twice.
     ///
-    /// Shape: `GET …/endpoints/{endpoint}`; `client_host` and `client_port` may be null for a while [S].
+    /// Shape: `GET …/endpoints/{endpoint}`; `client_host` and `client_port` may be null for a while \[S\].
     /// # Errors
     /// As [`Satellite::endpoints`].
     pub async fn endpoint(
@@ -146,9 +146,9 @@ impl Satellite {
         Ok(all.into_iter().find(|endpoint| endpoint.id == *id))
     }
 
-    /// All access rules of a connector; the API does not page [S].
+    /// All access rules of a connector; the API does not page \[S\].
     ///
-    /// Shape: `GET …/sources`, inferred for connectors [I].
+    /// Shape: `GET …/sources`, inferred for connectors \[I\].
     /// # Errors
     /// As [`Satellite::endpoints`].
     pub async fn sources(&self, connector: &ConnectorId) -> Result<Vec<Source>, Error> {
@@ -158,7 +158,7 @@ impl Satellite {
         read(&answer, wire::sources)
     }
 
-    /// The rules bound to an endpoint. Where the route is missing [I], the endpoint's own list of them counts.
+    /// The rules bound to an endpoint. Where the route is missing \[I\], the endpoint's own list of them counts.
     ///
     /// Shape: `GET …/endpoints/{endpoint}/sources`.
     /// # Errors

@@ -1,7 +1,7 @@
 //! What a refusal of the Link API or of the connector graph means.
 //!
 //! In: an answer that is no success. Out: an error in our own words. Nothing is published about Link's error bodies, so
-//! both tables go by status; the text is only searched for the words of a quota [I].
+//! both tables go by status; the text is only searched for the words of a quota \[I\].
 //! Never: shows a text of IBM's.
 
 use serde_json::Value;
@@ -102,7 +102,7 @@ fn mentions_quota(answer: &Answer) -> bool {
         .any(|word| matches!(word, "quota" | "quotas" | "limit" | "limits" | "maximum"))
 }
 
-/// The graph's table for statuses; a broken query never comes back as one [D].
+/// The graph's table for statuses; a broken query never comes back as one \[D\].
 pub(super) fn graph(answer: &Answer) -> Error {
     let verdict = common(answer).unwrap_or_else(|| match answer.status {
         401 => unauthenticated(),
@@ -116,7 +116,7 @@ pub(super) fn graph(answer: &Answer) -> Error {
     Words::of(answer).error(answer, verdict)
 }
 
-/// The graph's own errors, which come with status 200 [D]; their codes are unpublished, these are the usual ones [I].
+/// The graph's own errors, which come with status 200 \[D\]; their codes are unpublished, these are the usual ones \[I\].
 pub(super) fn graph_errors(answer: &Answer, errors: &[Value]) -> Error {
     let code = errors
         .iter()

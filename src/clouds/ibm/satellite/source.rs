@@ -6,7 +6,7 @@
 use crate::clouds::ibm::{SourceId, word::words};
 
 words! {
-    /// Who made a rule [S].
+    /// Who made a rule \[S\].
     SourceKind {
         /// A person or an operator.
         User = "user",
@@ -20,7 +20,7 @@ words! {
 pub struct Source {
     /// Its id.
     pub id: SourceId,
-    /// Its name, unique within the location [S].
+    /// Its name, unique within the location \[S\].
     pub name: String,
     /// Who made it.
     pub kind: SourceKind,
@@ -28,7 +28,7 @@ pub struct Source {
     pub addresses: Vec<String>,
 }
 
-/// The state of one rule on one endpoint. With no enabled rule every client on IBM's private network may connect [D].
+/// The state of one rule on one endpoint. With no enabled rule every client on IBM's private network may connect \[D\].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceBinding {
     /// The rule.

@@ -16,11 +16,11 @@ use crate::clouds::ibm::{
     member::{Unreadable, filled, list, needed, number, text, texts, truth},
 };
 
-/// Asks for one connector by its global id [D].
+/// Asks for one connector by its global id \[D\].
 pub(super) const CONNECTOR: &str = "query connector($id: ID!) { node(id: $id) { id \
      ... on SatelliteConnector { name state region { id name } } } }";
 
-/// Asks for one page of all connectors the caller may see [D].
+/// Asks for one page of all connectors the caller may see \[D\].
 pub(super) const CONNECTORS: &str = "query connectors($first: Int, $after: String) { \
      satelliteConnectors(first: $first, after: $after) { \
      edges { node { id name state region { id name } } } pageInfo { hasNextPage endCursor } } }";
@@ -59,7 +59,7 @@ pub(super) fn connector_page(data: &Value) -> Result<ConnectorPage, Unreadable> 
     })
 }
 
-/// A location as the Link API shows it [S]: it has no name, and its switch stands for its state.
+/// A location as the Link API shows it \[S\]: it has no name, and its switch stands for its state.
 pub(super) fn location(id: &ConnectorId, answer: &Value) -> Connector {
     let state = match text(answer, "status").unwrap_or_default().as_str() {
         "enabled" | "" => ConnectorState::Created,
@@ -74,7 +74,7 @@ pub(super) fn location(id: &ConnectorId, answer: &Value) -> Connector {
     }
 }
 
-/// How many tunnels are up. Documented for locations [S]; a connector may show the like [I].
+/// How many tunnels are up. Documented for locations \[S\]; a connector may show the like \[I\].
 pub(super) fn tunnels(answer: &Value) -> Option<u32> {
     number(answer.get("performance")?, "tunnels")
 }
@@ -204,7 +204,11 @@ pub(super) fn bind_sources(states: &[(SourceId, bool)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![expect(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a failed unwrap is a failed test"
+    )]
 
     use super::*;
 
@@ -215,7 +219,7 @@ mod tests {
             "server_protocol": "tcp", "timeout": 60, "client_host": null, "client_port": null, "status": "enabled"});
         let fresh = endpoint(&sample).unwrap();
         assert_eq!(fresh.address(), None);
-        assert_eq!(fresh.inactivity_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(fresh.inactivity_timeout, Some(Duration::from_mins(1)));
         assert!(fresh.is_enabled());
 
         let mut settled = sample;
@@ -289,7 +293,7 @@ mod tests {
             server_port: 443,
             client_protocol: ClientProtocol::Tcp,
             server_protocol: ServerProtocol::Tcp,
-            inactivity_timeout: Some(Duration::from_secs(60)),
+            inactivity_timeout: Some(Duration::from_mins(1)),
             created_by: "uko-operator:abc keys/payments".into(),
         };
         assert_eq!(

@@ -28,7 +28,7 @@ impl SatelliteWriter {
 
     /// Makes an endpoint of type `location`.
     ///
-    /// Shape: `POST …/endpoints`, 200 or 201; no address yet. Uniqueness of names is undocumented [I].
+    /// Shape: `POST …/endpoints`, 200 or 201; no address yet. Uniqueness of names is undocumented \[I\].
     /// # Errors
     /// `AwaitingPerson`, reason `EndpointQuotaExceeded`. `Conflict`, reason `EndpointNameTaken`. With `outcome_unknown` set
     /// it may exist: list and compare `display_name` before repeating.
@@ -51,9 +51,9 @@ impl SatelliteWriter {
         read(&answer, wire::endpoint)
     }
 
-    /// Changes an endpoint; its address is said to stay [O].
+    /// Changes an endpoint; its address is said to stay \[O\].
     ///
-    /// Shape: `PATCH …/endpoints/{endpoint}`; `server_protocol` is always sent, since a missing one falls back [S].
+    /// Shape: `PATCH …/endpoints/{endpoint}`; `server_protocol` is always sent, since a missing one falls back \[S\].
     /// # Errors
     /// Link's table.
     /// # Cancel safety
@@ -86,7 +86,7 @@ impl SatelliteWriter {
 
     /// Removes an endpoint; one that is gone already is fine. Its address is lost for ever.
     ///
-    /// Shape: `DELETE …/endpoints/{endpoint}`, 200 or 204; inferred for connectors [I].
+    /// Shape: `DELETE …/endpoints/{endpoint}`, 200 or 204; inferred for connectors \[I\].
     /// # Errors
     /// `AwaitingPerson`, reason `LinkRouteUnsupported`: the route is missing and the endpoint still there.
     /// # Cancel safety
@@ -114,7 +114,7 @@ impl SatelliteWriter {
 
     /// Makes an access rule. It acts only once it is bound.
     ///
-    /// Shape: `POST …/sources` with `type: user`; inferred for connectors [I].
+    /// Shape: `POST …/sources` with `type: user`; inferred for connectors \[I\].
     /// # Errors
     /// `Conflict`, reason `SourceNameTaken`. With `outcome_unknown` set it may exist: list before repeating.
     /// # Cancel safety
@@ -139,7 +139,7 @@ impl SatelliteWriter {
 
     /// Replaces the addresses of an access rule, on every endpoint it is bound to.
     ///
-    /// Shape: `PATCH …/sources/{source}`; inferred for connectors [I].
+    /// Shape: `PATCH …/sources/{source}`; inferred for connectors \[I\].
     /// # Errors
     /// Link's table.
     /// # Cancel safety
@@ -165,7 +165,7 @@ impl SatelliteWriter {
 
     /// Switches rules on or off for one endpoint; rules that are not named stay as they are.
     ///
-    /// Shape: `PATCH …/endpoints/{endpoint}/sources`; inferred for connectors [I]. The service may apply it later
+    /// Shape: `PATCH …/endpoints/{endpoint}/sources`; inferred for connectors \[I\]. The service may apply it later
     /// (`pending`).
     /// # Errors
     /// Link's table.
@@ -192,7 +192,7 @@ impl SatelliteWriter {
 
     /// Removes an access rule; one that is gone already is fine.
     ///
-    /// Shape: `DELETE …/sources/{source}`; inferred for connectors [I].
+    /// Shape: `DELETE …/sources/{source}`; inferred for connectors \[I\].
     /// # Errors
     /// As [`SatelliteWriter::delete_endpoint`].
     /// # Cancel safety

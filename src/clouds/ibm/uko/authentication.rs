@@ -23,9 +23,9 @@ use crate::clouds::{
     token::{AccessToken, TokenCache, TokenKey, base64url},
 };
 
-/// Tells a self-managed UKO to look at the client certificate [D].
+/// Tells a self-managed UKO to look at the client certificate \[D\].
 const MUTUAL_TLS: HeaderName = HeaderName::from_static("ekmf-mtls");
-/// The life of a token whose answer does not say: the passcode login names none [D].
+/// The life of a token whose answer does not say: the passcode login names none \[D\].
 const UNSAID_LIFE: Duration = Duration::from_mins(10);
 
 /// Who the operator is towards a UKO.
@@ -35,11 +35,11 @@ pub enum UkoCredential {
     Iam(IbmCredential),
     /// Self-managed: the password grant of the server's own OIDC provider.
     OidcPassword {
-        /// `EkmfOpenIdConnect` or `UKOOpenIdConnect` [D].
+        /// `EkmfOpenIdConnect` or `UKOOpenIdConnect` \[D\].
         provider: String,
         /// The OIDC client.
         client_id: String,
-        /// Its secret; may be absent in the default configuration [D].
+        /// Its secret; may be absent in the default configuration \[D\].
         client_secret: Option<SecretString>,
         /// The user.
         username: SecretString,
@@ -207,7 +207,7 @@ fn not_ibms(operation: &'static str) -> Error {
     )
 }
 
-/// Reads the token of a login. The passcode login's already starts with `Bearer ` [I].
+/// Reads the token of a login. The passcode login's already starts with `Bearer ` \[I\].
 fn granted(body: &Value, member: &str) -> Option<AccessToken> {
     let text = filled(body, member)?;
     let bare = match text.split_at_checked(7) {
@@ -264,7 +264,7 @@ mod tests {
                 .expires()
                 .duration_since(Instant::now())
         };
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         assert!(lasts(&json!({"t": "abc", "expires_in": 7200})) > hour);
         assert!(lasts(&json!({"t": "abc"})) <= UNSAID_LIFE);
         let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + 2 * hour;

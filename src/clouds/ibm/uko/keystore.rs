@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::clouds::ibm::{ETag, KeystoreId, UkoVaultId, word::words};
 
 words! {
-    /// What kind of keystore it is; only Azure Key Vaults are made here, but names are shared by all kinds [S].
+    /// What kind of keystore it is; only Azure Key Vaults are made here, but names are shared by all kinds \[S\].
     KeystoreKind {
         /// An Azure Key Vault.
         AzureKeyVault = "azure_key_vault",
@@ -24,7 +24,7 @@ words! {
 }
 
 words! {
-    /// The Azure cloud, in UKO's words [S].
+    /// The Azure cloud, in UKO's words \[S\].
     AzureEnvironment {
         /// The public cloud.
         Azure = "azure",
@@ -38,7 +38,7 @@ words! {
 }
 
 words! {
-    /// The tier of the Key Vault; known to servers since 4.13 [S].
+    /// The tier of the Key Vault; known to servers since 4.13 \[S\].
     AzureVariant {
         /// Software keys.
         Standard = "standard",
@@ -48,7 +48,7 @@ words! {
 }
 
 words! {
-    /// What UKO says of its connection to the keystore [S].
+    /// What UKO says of its connection to the keystore \[S\].
     Health {
         /// The last contact was good.
         Ok = "ok",
@@ -83,7 +83,7 @@ pub struct Keystore {
     pub name: String,
     /// Its description; the last line may hold an ownership mark.
     pub description: String,
-    /// Its groups; UKO chooses one equal to the name when none was given [E].
+    /// Its groups; UKO chooses one equal to the name when none was given \[E\].
     pub groups: Vec<String>,
     /// `host:port` that UKO connects to instead of the public address.
     pub tls_proxy: Option<String>,
@@ -164,7 +164,7 @@ pub struct KeystoreDraft {
     pub description: String,
     /// Its groups; `None` lets UKO choose.
     pub groups: Option<Vec<String>>,
-    /// `host:port`, no scheme [E]; `None` is the public path.
+    /// `host:port`, no scheme \[E\]; `None` is the public path.
     pub tls_proxy: Option<String>,
     /// The Key Vault's name.
     pub azure_service_name: String,
@@ -186,7 +186,7 @@ pub struct KeystoreDraft {
     pub azure_variant: AzureVariant,
 }
 
-/// One PATCH. Labels and connection never travel together: IBM's console asks to change them one by one [D].
+/// One PATCH. Labels and connection never travel together: IBM's console asks to change them one by one \[D\].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeystoreChange {
     /// What people read.
@@ -209,7 +209,7 @@ pub struct LabelChange {
 /// New connection properties; what is `None` stays as it is. The Key Vault itself cannot be exchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionChange {
-    /// A new `host:port`. Whether UKO takes it on a connected keystore is unpublished [I]. There is no known way to remove it.
+    /// A new `host:port`. Whether UKO takes it on a connected keystore is unpublished \[I\]. There is no known way to remove it.
     pub tls_proxy: Option<String>,
     /// Another service principal.
     pub azure_service_principal_client_id: Option<String>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::wire::Page;
 
-/// The most that UKO gives at once [S]: fewer pages mean fewer chances that the order changes between two of them.
+/// The most that UKO gives at once \[S\]: fewer pages mean fewer chances that the order changes between two of them.
 pub(super) const LIMIT: u64 = 1000;
 /// More than this is no list a team keeps; it also ends a server that never stops.
 const PAGES: usize = 50;

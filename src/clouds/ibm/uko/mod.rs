@@ -45,7 +45,7 @@ use crate::clouds::{
 
 /// Required by servers up to 4.7, gone from SDKs since 4.12, still in IBM's set-up page: sent whenever it is known.
 const VAULT: HeaderName = HeaderName::from_static("uko-vault");
-/// The states in which a key is installed and keeps its keystore connected. Without them UKO lists others [S].
+/// The states in which a key is installed and keeps its keystore connected. Without them UKO lists others \[S\].
 const INSTALLED: &str = "active,deactivated,compromised";
 /// Labels shown of the keys that keep a keystore connected.
 const LABELS: usize = 10;
@@ -88,7 +88,7 @@ impl Uko {
 
     /// One vault by its id.
     ///
-    /// Shape: `GET /api/v4/vaults/{id}`, with `ETag` [S].
+    /// Shape: `GET /api/v4/vaults/{id}`, with `ETag` \[S\].
     /// # Errors
     /// UKO's table; `AwaitingPerson`, reason `ApiVersionUnsupported`: the server knows no `/api/v4`.
     pub async fn vault(&self, id: &UkoVaultId) -> Result<Option<UkoVault>, Error> {
@@ -103,7 +103,7 @@ impl Uko {
         read(&answer, |body| wire::vault(body, etag(&answer))).map(Some)
     }
 
-    /// All vaults of exactly this name; UKO's own filter means "starts with" [S]. All pages are read.
+    /// All vaults of exactly this name; UKO's own filter means "starts with" \[S\]. All pages are read.
     ///
     /// Shape: `GET /api/v4/vaults?name=`.
     /// # Errors
@@ -140,7 +140,7 @@ impl Uko {
     /// One keystore, with the `ETag` a change needs. A 404 that is not UKO's own is checked against the list, so that a
     /// gateway's page cannot make a keystore look removed.
     ///
-    /// Shape: `GET /api/v4/keystores/{id}`, with `ETag` [S].
+    /// Shape: `GET /api/v4/keystores/{id}`, with `ETag` \[S\].
     /// # Errors
     /// UKO's table.
     pub async fn keystore(
@@ -171,7 +171,7 @@ impl Uko {
 
     /// The health of a keystore's connection. When UKO looks, on this read or by itself, is unpublished.
     ///
-    /// Shape: `GET /api/v4/keystores/{id}/status` [S].
+    /// Shape: `GET /api/v4/keystores/{id}/status` \[S\].
     /// # Errors
     /// `NotFound`, reason `KeystoreNotFound`.
     pub async fn status(
@@ -192,7 +192,7 @@ impl Uko {
 
     /// The keys that keep a keystore connected: how many, and the labels of the first ten.
     ///
-    /// Shape: `GET /api/v4/keystores/{id}/managed_keys?state=…` [S]; that these states block is [I].
+    /// Shape: `GET /api/v4/keystores/{id}/managed_keys?state=…` \[S\]; that these states block is \[I\].
     /// # Errors
     /// `NotFound`, reason `KeystoreNotFound`.
     pub async fn installed_keys(

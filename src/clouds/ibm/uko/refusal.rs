@@ -1,7 +1,7 @@
 //! What a refusal of UKO means.
 //!
 //! In: an answer that is no success. Out: an error in our own words. UKO publishes no list of codes and no codes per
-//! operation; only `missing_field` is known [E], so the table goes by status, operation and the field UKO names.
+//! operation; only `missing_field` is known \[E\], so the table goes by status, operation and the field UKO names.
 //! Never: shows a text of UKO's.
 
 use crate::clouds::{
@@ -111,7 +111,7 @@ fn not_found(operation: &'static str) -> Verdict {
     }
 }
 
-/// The table for the two logins of a self-managed UKO. Their error shapes are the usual ones of OIDC [I].
+/// The table for the two logins of a self-managed UKO. Their error shapes are the usual ones of OIDC \[I\].
 pub(super) fn login(answer: &Answer) -> Error {
     let verdict = common(answer).unwrap_or_else(|| match answer.status {
         400 | 401 | 403 => (

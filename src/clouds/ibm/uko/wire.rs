@@ -34,7 +34,7 @@ pub(super) fn page<'a>(answer: &'a Value, name: &'static str) -> Result<Page<'a>
     })
 }
 
-/// The `offset` of a link, which may be relative [E].
+/// The `offset` of a link, which may be relative \[E\].
 fn offset_of(href: &str) -> Option<u64> {
     let anywhere = Url::parse("https://relative.invalid/").ok()?;
     let link = anywhere.join(href).ok()?;
@@ -52,7 +52,7 @@ pub(super) fn vault(object: &Value, etag: Option<ETag>) -> Result<UkoVault, Unre
     })
 }
 
-/// Reads a keystore of any kind. IBM's own samples lack members that IBM calls required [E].
+/// Reads a keystore of any kind. IBM's own samples lack members that IBM calls required \[E\].
 pub(super) fn keystore(object: &Value, etag: Option<ETag>) -> Result<Keystore, Unreadable> {
     let vault = object.get("vault").unwrap_or(&Value::Null);
     Ok(Keystore {

@@ -17,7 +17,7 @@ use crate::clouds::{
     ibm::UkoVaultId,
 };
 
-/// How long a connection test may take; unpublished, a minute at least [I].
+/// How long a connection test may take; unpublished, a minute at least \[I\].
 const TEST_PATIENCE: Duration = Duration::from_secs(90);
 
 /// The right to write to one UKO. Made by [`Uko::writer`].
@@ -33,7 +33,7 @@ impl UkoWriter {
 
     /// Makes a vault. It is never deleted by us.
     ///
-    /// Shape: `POST /api/v4/vaults`; 201 with `ETag` [S].
+    /// Shape: `POST /api/v4/vaults`; 201 with `ETag` \[S\].
     /// # Errors
     /// `Conflict`, reason `UkoVaultNameTaken`. With `outcome_unknown` set it may exist: list by name before repeating.
     /// # Cancel safety
@@ -49,11 +49,11 @@ impl UkoWriter {
 
     /// Tests the data of a keystore without storing it. Any 2xx is a pass, with or without a body.
     ///
-    /// Shape: `POST /api/v4/keystores?dry_run=true` with the body of a create [D]. Statuses, bodies, duration and side
-    /// effects are unpublished [I]; since it may have some, it is never repeated here.
+    /// Shape: `POST /api/v4/keystores?dry_run=true` with the body of a create \[D\]. Statuses, bodies, duration and side
+    /// effects are unpublished \[I\]; since it may have some, it is never repeated here.
     /// # Errors
     /// Reason `ConnectionTestFailed`: `Invalid` when UKO names the field, `AwaitingPerson` when it does not. A refusal
-    /// that names a field is a failed test under any status [I]; other 5xx are outages.
+    /// that names a field is a failed test under any status \[I\]; other 5xx are outages.
     /// # Cancel safety
     /// Nothing is stored, but UKO may still be calling Azure.
     pub async fn test_keystore(&self, draft: &KeystoreDraft) -> Result<(), Error> {
@@ -76,8 +76,8 @@ impl UkoWriter {
 
     /// Registers a Key Vault with UKO and returns the keystore UKO made. It costs money.
     ///
-    /// Shape: `POST /api/v4/keystores`, [`KeystoreDraft`]; 201 with `ETag` [S]. `tls_proxy` is `host:port`, no scheme [E].
-    /// A 201 does not say that the data are right: judge by the status [I].
+    /// Shape: `POST /api/v4/keystores`, [`KeystoreDraft`]; 201 with `ETag` \[S\]. `tls_proxy` is `host:port`, no scheme \[E\].
+    /// A 201 does not say that the data are right: judge by the status \[I\].
     /// # Errors
     /// `Invalid` names the refused field. `Conflict`, reason `KeystoreNameTaken`. With `outcome_unknown` set it may exist:
     /// list by vault before repeating.
@@ -97,9 +97,9 @@ impl UkoWriter {
 
     /// Changes labels or connection properties of a keystore, at the version that was looked at.
     ///
-    /// Shape: `PATCH /api/v4/keystores/{id}` with `If-Match`; 200 with a new `ETag` [S].
+    /// Shape: `PATCH /api/v4/keystores/{id}` with `If-Match`; 200 with a new `ETag` \[S\].
     /// # Errors
-    /// `Conflict`, reason `KeystoreChanged` (409 or 412, unpublished which [I]): read again and decide again.
+    /// `Conflict`, reason `KeystoreChanged` (409 or 412, unpublished which \[I\]): read again and decide again.
     /// # Cancel safety
     /// Safe: the old version is no longer accepted if it was carried out.
     pub async fn update_keystore(
@@ -120,9 +120,9 @@ impl UkoWriter {
     }
 
     /// Disconnects a keystore, at the version that was looked at; one that is gone already is fine. The Key Vault itself
-    /// is left as it is [S].
+    /// is left as it is \[S\].
     ///
-    /// Shape: `DELETE /api/v4/keystores/{id}?mode=restrict` with `If-Match`; 204 [S].
+    /// Shape: `DELETE /api/v4/keystores/{id}?mode=restrict` with `If-Match`; 204 \[S\].
     /// # Errors
     /// `Conflict`, reason `KeystoreChangedOrInUse`; `AwaitingPerson`, reason `UkoRequestRejected`: it may still hold keys,
     /// ask [`Uko::installed_keys`].
