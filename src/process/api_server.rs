@@ -3,7 +3,7 @@
 //! In: the pod's service account or a kubeconfig. Out: a client; gates that open when the API server answers and when the
 //! kinds are served. Never: a proxy; permissions on CRDs, since every authenticated user may read what is served.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use kube::{Client, Config};
 use tokio::time::{sleep, timeout};
@@ -24,7 +24,7 @@ pub enum NoClient {
     Unconfigured(#[source] Box<kube::config::InferConfigError>),
     /// A configuration that cannot be used.
     #[error("the configuration of the Kubernetes API cannot be used")]
-    Unusable(#[source] Box<kube::Error>),
+    Unusable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// A client for the cluster this process belongs to. Makes no call.
@@ -41,7 +41,16 @@ pub async fn connect(connect_timeout: Duration) -> Result<Client, NoClient> {
     // A watch is quiet for up to five minutes by design, so reads have no time-out here: every caller has a deadline.
     config.read_timeout = None;
     config.write_timeout = Some(Duration::from_secs(30));
-    Client::try_from(config).map_err(|fault| NoClient::Unusable(Box::new(fault)))
+    Client::try_from(config).map_err(|fault| NoClient::Unusable(plain(fault)))
+}
+
+/// The fault without kube's debug print of the whole answer.
+pub(super) fn plain(fault: kube::Error) -> Box<dyn Error + Send + Sync> {
+    if let kube::Error::Api(status) = fault {
+        status
+    } else {
+        Box::new(fault)
+    }
 }
 
 /// The kinds of one group and version that this process cannot work without.
@@ -100,8 +109,9 @@ impl Kinds {
         let route = format!("{}/{}", self.group, self.version);
         let served = match timeout(LOOK_DEADLINE, kube.list_api_group_resources(&route)).await {
             Ok(Ok(list)) => list.resources,
-            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Vec::new(),
-            Ok(Err(fault)) => return Err(fault.to_string()),
+            // Plain text instead of a Status where the whole group is unknown: only the code can be trusted.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Vec::new(),
+            Ok(Err(fault)) => return Err(plain(fault).to_string()),
             Err(_) => return Err("no answer".to_owned()),
         };
         self.reached.open();

@@ -3,11 +3,13 @@
 //! In: `--cluster-id`, else the uid of namespace kube-system. Out: an id that outlives every object of ours.
 //! Never: a name, which a second cluster may share by chance.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use tokio::time::timeout;
+
+use super::api_server::plain;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -18,7 +20,7 @@ pub enum NoClusterId {
     #[error(
         "cannot read the uid of namespace kube-system, which marks what we own in the clouds: grant the service account get on it, or set --cluster-id"
     )]
-    Unreadable(#[source] Box<kube::Error>),
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
     /// No answer in time.
     #[error("the API server did not say the uid of namespace kube-system within {DEADLINE:?}")]
     Late,
@@ -37,7 +39,7 @@ pub async fn cluster_id(kube: &Client, flag: Option<&str>) -> Result<String, NoC
     timeout(DEADLINE, namespaces.get("kube-system"))
         .await
         .map_err(|_| NoClusterId::Late)?
-        .map_err(|fault| NoClusterId::Unreadable(Box::new(fault)))?
+        .map_err(|fault| NoClusterId::Unreadable(plain(fault)))?
         .metadata
         .uid
         .ok_or(NoClusterId::Absent)

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
+    api_server::plain,
     health::Gate,
     lease::{Claim, Opening, Sighting, unborn},
 };
@@ -145,8 +146,10 @@ impl Candidate {
             None => Sighting::first(found, now),
             Some(seen) => seen.next(found, now),
         };
-        if first || sighting.holder() != before.as_deref() {
-            info!(lease = self.name, holder = sighting.holder(), "standing by");
+        if let Some(holder) = sighting.holder()
+            && (first || before.as_deref() != Some(holder))
+        {
+            info!(lease = self.name, holder, "standing by");
         }
         sighting
     }
@@ -299,7 +302,7 @@ impl Candidate {
     async fn look(&self) -> Result<Option<Lease>, String> {
         match timeout(self.call_timeout(), self.leases.get_opt(&self.name)).await {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(fault)) => Err(self.cure(&fault)),
+            Ok(Err(fault)) => Err(self.cure(fault)),
             Err(_) => Err("the API server does not answer".to_owned()),
         }
     }
@@ -323,9 +326,9 @@ impl Candidate {
     fn settle(&self, answer: Result<kube::Result<Lease>, tokio::time::error::Elapsed>) -> Outcome {
         match answer {
             Ok(Ok(lease)) => Outcome::Done(Box::new(lease)),
-            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Outcome::Missing,
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Outcome::Missing,
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => Outcome::Conflict,
-            Ok(Err(fault)) => Outcome::Unclear(self.cure(&fault)),
+            Ok(Err(fault)) => Outcome::Unclear(self.cure(fault)),
             Err(_) => Outcome::Unclear("the API server does not answer".to_owned()),
         }
     }
@@ -335,15 +338,15 @@ impl Candidate {
         self.timing.renew_deadline / 3
     }
 
-    fn cure(&self, fault: &kube::Error) -> String {
-        let forbidden = matches!(fault, kube::Error::Api(status) if status.is_forbidden());
+    fn cure(&self, fault: kube::Error) -> String {
+        let forbidden = matches!(&fault, kube::Error::Api(status) if status.is_forbidden());
         if forbidden {
             format!(
                 "the service account may not use Lease {}: grant it get, create and update on leases of coordination.k8s.io in the operator's namespace",
                 self.name
             )
         } else {
-            fault.to_string()
+            plain(fault).to_string()
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: bytes, and a key that the operator keeps in a Secret of its own namespace. Out: 16 hexadecimal digits for status.
 //! Never: a plain hash, which a guess could be tried against; shows the key.
 
-use std::{collections::BTreeMap, fmt, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt, fmt::Write as _, time::Duration};
 
 use aws_lc_rs::{hmac, rand};
 use k8s_openapi::{
@@ -25,7 +25,12 @@ pub enum NoKey {
     #[error(
         "cannot read or make Secret {SECRET_NAME}: grant the service account get on it and create on secrets, in the operator's own namespace"
     )]
-    Kubernetes(#[source] Box<kube::Error>),
+    Kubernetes(#[source] Box<dyn Error + Send + Sync>),
+    /// The operator's own namespace is not there.
+    #[error(
+        "there is no namespace for Secret {SECRET_NAME}: make the operator's own namespace, or name it by --namespace"
+    )]
+    NoNamespace,
     /// The Secret holds something else.
     #[error(
         "Secret {SECRET_NAME} holds no key of {KEY_BYTES} bytes: delete it to have a new one made at the next start; every fingerprint changes then"
@@ -87,7 +92,6 @@ impl fmt::Debug for Fingerprints {
 }
 
 async fn load_or_make(secrets: &Api<Secret>) -> Result<Fingerprints, NoKey> {
-    let fault = |fault| NoKey::Kubernetes(Box::new(fault));
     if let Some(secret) = secrets.get_opt(SECRET_NAME).await.map_err(fault)? {
         return Fingerprints::of_secret(&secret);
     }
@@ -97,8 +101,18 @@ async fn load_or_make(secrets: &Api<Secret>) -> Result<Fingerprints, NoKey> {
         Err(kube::Error::Api(status)) if status.code == 409 => {
             Fingerprints::of_secret(&secrets.get(SECRET_NAME).await.map_err(fault)?)
         }
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(NoKey::NoNamespace),
         Err(other) => Err(fault(other)),
     }
+}
+
+/// Without kube's debug print of the whole answer.
+fn fault(fault: kube::Error) -> NoKey {
+    NoKey::Kubernetes(if let kube::Error::Api(status) = fault {
+        status
+    } else {
+        Box::new(fault)
+    })
 }
 
 fn new_secret() -> Result<Secret, NoKey> {

@@ -79,6 +79,10 @@ impl ApiServer {
         match parts.method {
             Method::GET => match store.objects.get(&path) {
                 Some(object) => success(StatusCode::OK, object),
+                None if path.starts_with("/apis/uko-operator.io") => Response::builder()
+                    .status(StatusCode::NOT_FOUND)
+                    .body(Body::from(b"404 page not found\n".to_vec()))
+                    .unwrap(),
                 None => failure(StatusCode::NOT_FOUND, "NotFound"),
             },
             Method::POST => {

@@ -1,6 +1,7 @@
 //! Two candidates, one Lease, wires that fail. Time is paused: it moves only when nobody has anything to do.
 
 use std::{
+    pin::pin,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
@@ -48,19 +49,22 @@ struct Process {
     task: JoinSet<Result<(), Lost>>,
 }
 
-fn start(server: &ApiServer, identity: &str) -> Process {
-    let (tenure, leadership) = leadership(CREATE_PAUSE);
-    let (health, wire, end) = (Health::default(), Wire::default(), CancellationToken::new());
-    let candidate = Candidate {
-        leases: Api::namespaced(server.client(&wire), "uko-operator"),
+fn candidate(server: &ApiServer, wire: &Wire, health: &Health, identity: &str) -> Candidate {
+    Candidate {
+        leases: Api::namespaced(server.client(wire), "uko-operator"),
         name: "uko-operator".to_owned(),
         identity: identity.to_owned(),
         timing: TIMING,
         clock: next_microsecond,
         view: health.gate("the Lease"),
-    };
+    }
+}
+
+fn start(server: &ApiServer, identity: &str) -> Process {
+    let (tenure, leadership) = leadership(CREATE_PAUSE);
+    let (health, wire, end) = (Health::default(), Wire::default(), CancellationToken::new());
     let mut task = JoinSet::new();
-    task.spawn(candidate.run(tenure, end.clone()));
+    task.spawn(candidate(server, &wire, &health, identity).run(tenure, end.clone()));
     Process {
         leadership,
         health,
@@ -167,6 +171,34 @@ async fn a_leader_that_cannot_renew_stops_before_another_may_start() {
         assert_eq!(a.leadership.check(), Err(NotLeader::Ended));
         assert!(b.leadership.check().unwrap() > Term(1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_election_hangs_stops_before_another_may_start() {
+    let server = ApiServer::default();
+    let (tenure, hung) = leadership(CREATE_PAUSE);
+    let run = candidate(&server, &Wire::default(), &Health::default(), "hung")
+        .run(tenure, CancellationToken::new());
+    let mut run = pin!(run);
+    let b = tokio::select! {
+        ended = &mut run => panic!("{ended:?}"),
+        b = async {
+            hung.elected().await.unwrap();
+            let b = start(&server, "b");
+            sleep(20 * SECOND).await;
+            b
+        } => b,
+    };
+    // From here on nobody polls the election any more, as if its thread were stuck.
+    let stuck = Instant::now();
+    while hung.check().is_ok() {
+        sleep(SECOND / 100).await;
+        assert!(stuck.elapsed() <= TIMING.renew_deadline);
+    }
+    assert_eq!(hung.check(), Err(NotLeader::ProofExpired));
+    assert!(!b.leads());
+    b.elected().await;
+    assert_eq!(hung.check(), Err(NotLeader::ProofExpired));
 }
 
 #[tokio::test(start_paused = true)]

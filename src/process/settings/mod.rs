@@ -195,7 +195,7 @@ fn check_extra_ca(flags: &Flags) -> Result<(), InvalidSetting> {
     }
 }
 
-pub(crate) fn is_dns_label(name: &str) -> bool {
+fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&name.len())
         && name.bytes().all(inner)
