@@ -36,6 +36,10 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub inputs: Option<String>,
+    /// The same, when everything was last as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub settled_inputs: Option<String>,
     /// When spec or Secrets last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs_changed_at: Option<Time>,
@@ -48,6 +52,10 @@ pub struct Memory {
     /// Since when work has been under way without Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressing_since: Option<Time>,
+    /// How often a private endpoint that Azure could not finish was asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub private_endpoint_retries: Option<u32>,
     /// When the keystore was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
