@@ -1,11 +1,18 @@
 //! What is generated lies in the tree as it would be generated now: `crds/` and `docs/reference/`.
 //!
 //! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed unwrap is a failed test"
+)]
+
+#[path = "generated/reference.rs"]
+mod reference;
 
 use std::{fs, path::Path};
 
-use uko_operator::api::v1alpha1::crd_yaml;
+use uko_operator::api::v1alpha1::{crd_yaml, crds};
 
 /// Compares a folder with what it should hold, or makes it so.
 fn in_step(folder: &str, wanted: &[(String, String)]) {
@@ -36,4 +43,16 @@ fn crds_are_in_step_with_the_types() {
         .map(|file| (file.name, file.text))
         .collect();
     in_step("crds", &wanted);
+}
+
+#[test]
+fn the_reference_is_in_step_with_the_types() {
+    let wanted: Vec<_> = crds()
+        .iter()
+        .map(|crd| {
+            let name = format!("{}.md", crd.spec.names.kind.to_lowercase());
+            (name, reference::page(crd))
+        })
+        .collect();
+    in_step("docs/reference", &wanted);
 }

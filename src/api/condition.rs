@@ -217,15 +217,13 @@ fn cut(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn say<'a>(kind: ConditionType, status: Status, message: &'a str) -> Statement<'a> {
+    fn say(kind: ConditionType, status: Status, message: &str) -> Statement<'_> {
         Statement {
             kind,
             status,

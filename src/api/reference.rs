@@ -174,8 +174,6 @@ impl References {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use serde_json::{Value, json};
 
     use super::*;

@@ -49,10 +49,10 @@ choice!(
     }
 );
 
-/// Whether the Key Vault answers on its public address.
+/// What to do about the Key Vault's public address: Disabled closes it as the last step, once the private path is proven; absent leaves it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PublicNetworkAccess {
-    /// Closed, as the last step, once the private path is proven.
+    /// Closed.
     Disabled,
 }
 

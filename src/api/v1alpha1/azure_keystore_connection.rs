@@ -48,9 +48,9 @@ const ONE_VAULT: &str = "a keystore belongs to one UKO vault for ever; make a ne
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[x_kube(
-    validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.tlsProxy))").message("connectorEndpointRef and tlsProxy exclude each other: set one, or neither for the public path"),
-    validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.uko.server))").message("connectorEndpointRef is for uko.hpcs; a self-managed UKO takes tlsProxy or reaches the private endpoint directly"),
-    validation = Rule::new("!has(self.azure.publicNetworkAccess) || has(self.privateEndpoint) || has(self.connectorEndpointRef) || has(self.tlsProxy)").message("azure.publicNetworkAccess: Disabled needs a private path: set privateEndpoint, connectorEndpointRef or tlsProxy"),
+    validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.tlsProxy))").message("connectorEndpointRef and tlsProxy exclude each other: remove one, or both for the public path").field_path(".tlsProxy"),
+    validation = Rule::new("!(has(self.connectorEndpointRef) && has(self.uko.server))").message("is for uko.hpcs; a self-managed UKO takes tlsProxy, or neither where it reaches the private endpoint directly").field_path(".connectorEndpointRef"),
+    validation = Rule::new("!has(self.azure.publicNetworkAccess) || has(self.privateEndpoint) || has(self.connectorEndpointRef) || has(self.tlsProxy)").message("Disabled needs a private path: set privateEndpoint, connectorEndpointRef or tlsProxy").field_path(".azure.publicNetworkAccess"),
     validation = fixed("azure.cloud", WHICH_KEY_VAULT),
     validation = fixed("azure.tenantId", WHICH_KEY_VAULT),
     validation = fixed("azure.subscriptionId", WHICH_KEY_VAULT),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     memory::{Memory, never_looked},
     plan::{Drift, LastFailure, PendingCreate, PlannedStep},
-    policy::{AdoptionPolicy, DeletionPolicy, DriftPolicy, IbmAuthentication, Mode},
+    policy::{AdoptionPolicy, DeletionPolicy, DriftPolicy, IbmAuthentication, Mode, choice},
     rules::fixed,
     text::{ConnectorId, ConnectorName, DisplayName, HostName, IbmRegion, SourceCidr},
 };
@@ -121,15 +121,15 @@ pub struct Destination {
     pub port: u32,
 }
 
-/// What passes through an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Protocol {
-    /// Bytes as they are.
-    #[default]
-    TCP,
-    /// TLS that the connector may look into.
-    TLS,
-}
+choice!(
+    /// What passes through. Default TCP; a Key Vault connection needs TCP.
+    Protocol {
+        /// Bytes as they are.
+        TCP,
+        /// TLS that the connector may look into.
+        TLS,
+    }
+);
 
 /// What the operator saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -91,6 +91,11 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 fn harden(schema: &mut JSONSchemaProps) {
     // `null` in a manifest means absent: the API server drops it before any rule runs, if nothing is nullable.
     schema.nullable = None;
+    // Put together from doc comments, which start with a space.
+    schema.description = schema
+        .description
+        .take()
+        .map(|description| description.trim().replace("  ", " "));
     match schema.format.as_deref() {
         // Unknown to the API server, which warns at each install.
         Some("uint32") => {

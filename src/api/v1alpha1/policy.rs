@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::rules::member_of;
 use super::text::{ObjectName, SecretKey, TrustedProfileId};
 
+/// An enumeration whose first member is the default. What each member means goes into the schema's description: the CRD
+/// has no other place for it, and `kubectl explain` shows nothing else.
 macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $(#[$first_doc:meta])* $first:ident, $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
+    (#[doc = $doc:literal] $name:ident { #[doc = $first_doc:literal] $first:ident, $(#[doc = $other_doc:literal] $other:ident),* $(,)? }) => {
+        #[doc = $doc]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[schemars(description = concat!($doc, " ", stringify!($first), ":", $first_doc, $(" ", stringify!($other), ":", $other_doc),*))]
         pub enum $name {
-            $(#[$first_doc])*
+            #[doc = $first_doc]
             #[default]
             $first,
-            $($(#[$variant_doc])* $variant),+
+            $(#[doc = $other_doc] $other),*
         }
     };
 }

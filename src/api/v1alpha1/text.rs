@@ -112,7 +112,7 @@ text!(
 text!(
     /// An IPv4 network inside the ranges that Satellite accepts.
     SourceCidr, 9..=18, "^[0-9.]+/[0-9]{1,2}$",
-    "must be an IPv4 network such as 10.1.0.0/16",
+    "must be an IPv4 network such as 10.1.0.0/16: four numbers up to 255, a prefix up to 32",
     rule "isCIDR(self)", "must be an IPv4 network such as 10.1.0.0/16: four numbers up to 255, a prefix up to 32",
     rule "!isCIDR(self) || cidr(self).masked() == cidr(self)", "must be a network without host bits, such as 10.1.0.0/16",
     rule "!isCIDR(self) || ['10.0.0.0/8', '161.26.0.0/16', '166.8.0.0/14', '172.16.0.0/12'].exists(r, cidr(r).containsCIDR(self))", "must lie in 10.0.0.0/8, 161.26.0.0/16, 166.8.0.0/14 or 172.16.0.0/12, the ranges IBM Cloud allows"
