@@ -2,6 +2,7 @@
 //!
 //! In: arguments and the environment. Out: an exit code: 0 done, 1 failed, 2 wrong use. Never: logic worth a unit test.
 
+mod controllers;
 mod crds;
 pub mod run;
 
@@ -63,7 +64,7 @@ fn operate(flags: Flags) -> ExitCode {
         Ok(settings) => settings,
         Err(invalid) => return refuse(&usage(&invalid)),
     };
-    match run::run(settings, |_operator, _supervise| {}) {
+    match run::run(settings, controllers::start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(cause = format!("{fault:#}"), "uko-operator ends");

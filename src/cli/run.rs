@@ -64,7 +64,7 @@ pub struct Operator {
 /// Why the process ended, unless it was asked to.
 pub fn run<F>(settings: Settings, controllers: F) -> anyhow::Result<()>
 where
-    F: FnOnce(Operator, &mut Supervisor),
+    F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -80,15 +80,17 @@ where
 
 async fn supervised<F>(settings: Settings, controllers: F) -> anyhow::Result<()>
 where
-    F: FnOnce(Operator, &mut Supervisor),
+    F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
     let health = Health::default();
     let mut supervise =
         Supervisor::new(health.clone(), DRAIN_DEADLINE).context("cannot listen for signals")?;
     let ending = match lead(settings, health, &mut supervise).await {
         Ok(operator) => {
-            controllers(operator, &mut supervise);
-            supervise.ending().await
+            match controllers(operator, &mut supervise) {
+                Ok(()) => supervise.ending().await,
+                Err(fault) => Ending::Start(fault.into()),
+            }
         }
         Err(ending) => ending,
     };

@@ -9,7 +9,7 @@ use crate::{
     api::v1alpha1::{
         AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol,
     },
-    clouds::ibm::{ClientProtocol, ConnectorId, EndpointDraft, IbmCredential},
+    clouds::ibm::{ConnectorId, EndpointDraft, IbmCredential, satellite::ClientProtocol},
     reconcile::{
         fault::Fault,
         ownership::{Owner, cut},

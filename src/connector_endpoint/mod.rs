@@ -77,7 +77,7 @@ impl Controller for ConnectorEndpoints {
         let found = resolve::references(&self.shared, object, &key).await;
         let want = Desired::parse(object, &key, &self.shared.cluster_id, &found);
         let before = status.memory.clone().unwrap_or_default();
-        let inputs = self.shared.fingerprint.inputs(&object.spec, &found.secrets);
+        let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
         let past = Past {

@@ -9,6 +9,8 @@ mod plan;
 mod report;
 mod resolve;
 
+pub(crate) use self::operations::Operations;
+
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
@@ -18,7 +20,6 @@ use tokio::sync::watch;
 use self::{
     desired::{Desired, Login, Target},
     observe::{Azure, Observed, Readers, UkoSide},
-    operations::Operations,
     plan::{Case, Step},
 };
 use crate::{
@@ -113,15 +114,19 @@ impl Controller for KeystoreConnections {
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let found = resolve::references(&self.shared.kube, &key.0, object).await;
-        let inputs = self.shared.fingerprint.inputs(&object.spec, &found.secrets);
-        let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprint, &object.spec.azure.service_principal.password_secret_ref);
+        let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
+        let password = &object.spec.azure.service_principal.password_secret_ref;
+        let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprints, password, "clientSecret");
         let policy = Arc::clone(&self.policy.borrow().policy);
         let want = Desired::parse(object, &key, &self.shared.cluster_id, found, &policy);
         let annotations = object.metadata.annotations.as_ref();
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, annotations, handled, &self.shared.pace, now);
-        let fingerprint = |draft: &KeystoreDraft| self.shared.fingerprint.draft(draft);
+        // The draft does not show its password, so the password's own fingerprint goes in beside it.
+        let held = password_fingerprint.clone().unwrap_or_default();
+        let fingerprint =
+            |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
         let past = Past {
             memory: &look.memory,
             interval: self.interval(object),

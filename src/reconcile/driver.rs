@@ -2,7 +2,7 @@
 //!
 //! In: watches and wake-ups. Out: one status write a pass at most. Never: knows a cloud; a failed event never hides the cause.
 
-use std::{convert::Infallible, fmt::Debug, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::{NamespaceResourceScope, jiff::Timestamp};
@@ -10,10 +10,9 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::PartialObjectMeta,
     runtime::{
-        WatchStreamExt,
+        PredicateConfig, WatchStreamExt,
         controller::{self, Action, applier},
         events::{Event, Recorder},
-        metadata_watcher,
         reflector::{self, ObjectRef},
         watcher,
     },
@@ -26,7 +25,7 @@ use tracing::Instrument;
 use super::{
     announce::Announced,
     fault::Fault,
-    fingerprint::FingerprintKey,
+    fingerprint::Fingerprints,
     leadership::Leadership,
     locks::Locks,
     metrics::{Metrics, Outcome},
@@ -54,7 +53,7 @@ pub(crate) struct Shared {
     /// Creations on record.
     pub announced: Announced,
     /// Keyed fingerprints.
-    pub fingerprint: FingerprintKey,
+    pub fingerprints: Fingerprints,
     /// Reconciles at once.
     pub concurrency: u16,
     /// Names owners.
@@ -102,15 +101,29 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn observe_metrics(&self, key: &Key, status: &Self::Status);
 }
 
-/// Runs one controller in one namespace, or in all, until `stop`; passes that are under way are finished.
-pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespace: Option<String>, stop: CancellationToken) {
-    let api: Api<C::Object> = match &namespace {
-        Some(namespace) => Api::namespaced(controller.shared().kube.clone(), namespace),
-        None => Api::all(controller.shared().kube.clone()),
+/// Runs one controller in `namespaces`, or in all where none is named, until `stop`; passes that are under way are finished.
+pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespaces: BTreeSet<String>, stop: CancellationToken) {
+    let kube = &controller.shared().kube;
+    let apis: Vec<Api<PartialObjectMeta<C::Object>>> = if namespaces.is_empty() {
+        vec![Api::all(kube.clone())]
+    } else {
+        namespaces.iter().map(|namespace| Api::namespaced(kube.clone(), namespace)).collect()
     };
+    // One stream a namespace into one store would empty it at each list, so each has a store and the appliers share the rest.
+    let scopes = apis.into_iter().zip(namespaces.into_iter().map(Some).chain(std::iter::repeat(None)));
+    let appliers = scopes.map(|(api, namespace)| apply_in(Arc::clone(&controller), api, namespace, stop.clone()));
+    futures::future::join_all(appliers).await;
+}
+
+async fn apply_in<C: Controller>(
+    controller: Arc<C>,
+    api: Api<PartialObjectMeta<C::Object>>,
+    namespace: Option<String>,
+    stop: CancellationToken,
+) {
     let (store, writer) = reflector::store();
     let gone = Arc::clone(&controller);
-    let watched = metadata_watcher(api, watcher::Config::default())
+    let watched = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| {
             object.managed_fields_mut().clear();
@@ -123,23 +136,21 @@ pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespace: Option<Str
         })
         .reflect(writer)
         .applied_objects()
-        .predicate_filter(what_matters::<C>, kube::runtime::PredicateConfig::default());
-    let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND);
-    let queue = pin!(stream::select(
-        watched.filter_map(|object| async move {
-            object.inspect_err(|error| tracing::warn!(%error, "a watch failed and is started again")).ok()
+        .predicate_filter(what_matters::<C>, PredicateConfig::default())
+        .filter_map(|object| {
+            std::future::ready(object.inspect_err(|_| tracing::warn!("a watch broke and is started again")).ok())
         })
-        .map(|object| ObjectRef::from_obj(&object)),
-        wakes.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)),
-    ));
-    let queue = queue.take_until(stop.cancelled_owned()).map(Ok::<_, watcher::Error>);
+        .map(|object| ObjectRef::from_obj(&object));
+    let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND, namespace);
+    let woken = wakes.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace));
+    let queue = stream::select(watched, woken).take_until(stop.cancelled_owned()).map(Ok::<_, watcher::Error>);
     let config = controller::Config::default().concurrency(controller.shared().concurrency);
     applier(
         |object, controller| Box::pin(look(object, controller)),
         |_, never: &Infallible, _| match *never {},
         controller,
         store,
-        queue,
+        Box::pin(queue),
         config,
     )
     .for_each(|_| std::future::ready(()))

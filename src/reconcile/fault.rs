@@ -103,9 +103,14 @@ impl From<NotLeader> for Fault {
 }
 
 impl From<kube::Error> for Fault {
-    /// The API server's own text may hold names only, but a fixed sentence is enough: the log has the rest.
+    /// kube's own text may hold the whole answer, Secrets included, so neither log nor status gets it.
     fn from(error: kube::Error) -> Self {
-        tracing::warn!(error = %error, "a call to the API server failed");
+        match &error {
+            kube::Error::Api(status) => {
+                tracing::warn!(code = status.code, reason = status.reason, "the API server refused a call");
+            }
+            _ => tracing::warn!("a call to the API server got no usable answer"),
+        }
         match &error {
             kube::Error::Api(status) if status.code == 403 => Self::awaiting_person(
                 "KubernetesForbidden",

@@ -89,10 +89,11 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers them.
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let buckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
         let metrics = Self {
             passes: Family::default(),
-            durations: Family::new_with_constructor(move || Histogram::new(buckets)),
+            durations: Family::new_with_constructor(|| {
+                Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+            }),
             conditions: Family::default(),
             kek: Family::default(),
             known: Mutex::default(),

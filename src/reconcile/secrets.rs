@@ -13,13 +13,16 @@ use futures::{Stream, StreamExt, future::join_all, stream::SelectAll};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt,
-    runtime::{WatchStreamExt, metadata_watcher, watcher},
+    api::PartialObjectMeta,
+    runtime::{WatchStreamExt, utils::Backoff, watcher},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     fault::Fault,
+    fingerprint::Fingerprints,
     wake::{Key, Named, Wakes},
 };
 use crate::api::v1alpha1::{IbmAuthentication, IbmAuthenticationType, SecretKeyRef};
@@ -79,6 +82,26 @@ impl Secrets {
                 Err(Fault::invalid("SecretKeyInvalid", text))
             }
         }
+    }
+
+    /// The fingerprint of a spec and of every Secret it names: differs when any of them does.
+    pub(crate) fn inputs<S: Serialize>(&self, fingerprints: &Fingerprints, spec: &S) -> String {
+        let spec = serde_json::to_vec(spec).unwrap_or_default();
+        let mut parts: Vec<&[u8]> = vec![&spec];
+        for (name, read) in &self.read {
+            parts.push(name.as_bytes());
+            let data = read.as_ref().ok().and_then(Option::as_ref).and_then(|secret| secret.data.as_ref());
+            for (key, value) in data.into_iter().flatten() {
+                parts.extend([key.as_bytes(), value.0.as_slice()]);
+            }
+        }
+        fingerprints.of(&parts)
+    }
+
+    /// The fingerprint of one value; none while it cannot be used.
+    pub(crate) fn fingerprint(&self, fingerprints: &Fingerprints, reference: &SecretKeyRef, default_key: &str) -> Option<String> {
+        let value = self.value("", reference, default_key).ok()?;
+        Some(fingerprints.of(&[value.expose_secret().as_bytes()]))
     }
 
     /// The API key of an IBM identity; `field` is the path of the identity in the spec.
@@ -148,14 +171,33 @@ pub(crate) async fn watch(kube: Client, wakes: Arc<Wakes>, stop: CancellationTok
     }
 }
 
+/// One second, doubling to five minutes: a forbidden watch is no reason to knock all the time.
+#[derive(Default)]
+struct Slowly(u32);
+
+impl Iterator for Slowly {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = Duration::from_secs(1 << self.0.min(9)).min(Duration::from_secs(300));
+        self.0 = self.0.saturating_add(1);
+        Some(wait)
+    }
+}
+
+impl Backoff for Slowly {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
+
 /// Each change of one Secret once. Where the watch is forbidden it is tried again ever more slowly; the interval notices meanwhile.
 fn changes_of(kube: &Client, key: Key) -> impl Stream<Item = Key> + Send + use<> {
-    let api: Api<Secret> = Api::namespaced(kube.clone(), &key.0);
+    let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(kube.clone(), &key.0);
     let only = watcher::Config::default().fields(&format!("metadata.name={}", key.1));
-    let slowly = watcher::ExponentialBackoff::new(Duration::from_secs(1), Duration::from_secs(300), 2.0, true);
     let mut last = None;
-    metadata_watcher(api, only)
-        .backoff(slowly)
+    watcher(api, only)
+        .backoff(Slowly::default())
         .touched_objects()
         .filter_map(|object| std::future::ready(object.ok()))
         .filter(move |object| {

@@ -179,6 +179,9 @@ impl<S: Describe> Plan<S> {
         self.stages.iter().filter_map(|stage| stage.verdict.to_do()).map(Describe::describe).collect()
     }
 
+}
+
+impl<S> Plan<S> {
     /// Whether every stage carries.
     pub(crate) fn is_settled(&self) -> bool {
         self.stages.iter().all(|stage| stage.verdict.carries())

@@ -33,6 +33,25 @@ pub(crate) type Key = (String, String);
 /// What an object names, in its own namespace.
 pub(crate) type Names = BTreeSet<(Named, String)>;
 
+impl Queue {
+    async fn next(&self, namespace: Option<&str>) -> Key {
+        loop {
+            // Made before the look, so that a bell in between is not missed.
+            let rung = self.bell.notified();
+            if let Some(key) = self.take(namespace) {
+                return key;
+            }
+            rung.await;
+        }
+    }
+
+    fn take(&self, namespace: Option<&str>) -> Option<Key> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = waiting.iter().find(|key| namespace.is_none_or(|namespace| key.0 == namespace)).cloned()?;
+        waiting.take(&key)
+    }
+}
+
 /// The index of references and the two wake-up queues.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
@@ -113,19 +132,15 @@ impl Wakes {
     pub(crate) fn wake(&self, kind: Kind, key: Key) {
         let queue = self.queue(kind);
         queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        queue.bell.notify_one();
+        // Each namespace has a reader, and each looks for its own.
+        queue.bell.notify_waiters();
     }
 
-    /// The woken objects of one kind; one reader only.
-    pub(crate) fn stream(self: Arc<Self>, kind: Kind) -> impl Stream<Item = Key> {
-        stream::unfold(self, move |wakes| async move {
-            loop {
-                let next = wakes.queue(kind).waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
-                match next {
-                    Some(key) => return Some((key, wakes)),
-                    None => wakes.queue(kind).bell.notified().await,
-                }
-            }
+    /// The woken objects of one kind, of one namespace or of all; one reader for each only.
+    pub(crate) fn stream(self: Arc<Self>, kind: Kind, namespace: Option<String>) -> impl Stream<Item = Key> + Send {
+        stream::unfold((self, namespace), move |(wakes, namespace)| async move {
+            let key = wakes.queue(kind).next(namespace.as_deref()).await;
+            Some((key, (wakes, namespace)))
         })
     }
 
@@ -156,7 +171,7 @@ mod tests {
         wakes.changed(Named::Secret, &key("sp"));
         wakes.changed(Named::Secret, &key("sp"));
         wakes.changed(Named::Secret, &key("other"));
-        let woken: Vec<Key> = Arc::clone(&wakes).stream(Kind::AzureKeystoreConnection).take(2).collect().await;
+        let woken: Vec<Key> = Arc::clone(&wakes).stream(Kind::AzureKeystoreConnection, None).take(2).collect().await;
         assert_eq!(woken, [key("a"), key("b")]);
     }
 
@@ -166,7 +181,7 @@ mod tests {
         let names = Names::from([(Named::ConnectorEndpoint, "e".to_owned())]);
         wakes.record(Kind::AzureKeystoreConnection, &key("a"), names);
         assert_eq!(wakes.users(Kind::AzureKeystoreConnection, Named::ConnectorEndpoint, &key("e")), [key("a")]);
-        let mut stream = Box::pin(Arc::clone(&wakes).stream(Kind::ConnectorEndpoint));
+        let mut stream = Box::pin(Arc::clone(&wakes).stream(Kind::ConnectorEndpoint, None));
         assert_eq!(stream.next().await, Some(key("e")));
         wakes.record(Kind::AzureKeystoreConnection, &key("a"), Names::new());
         assert_eq!(stream.next().await, Some(key("e")));

@@ -18,15 +18,9 @@ fn own(ibm: &Ibm, member: &str) -> String {
 }
 
 fn trusting(ibm: &Ibm, with_certificate: bool) -> Http {
-    let identity = SecretString::from(format!(
-        "{}\n{}",
-        own(ibm, "clientCertPem"),
-        own(ibm, "clientKeyPem")
-    ));
+    let identity = SecretString::from(format!("{}\n{}", own(ibm, "clientCertPem"), own(ibm, "clientKeyPem")));
     let identity = with_certificate.then_some(&identity);
-    ibm.http
-        .trusting(Some(own(ibm, "caPem").as_bytes()), identity)
-        .unwrap()
+    ibm.http.trusting(Some(own(ibm, "caPem").as_bytes()), identity).unwrap()
 }
 
 fn client(ibm: &Ibm, http: Http, credential: UkoCredential) -> (Uko, UkoVaultId) {
@@ -53,26 +47,15 @@ async fn each_way_to_sign_in_reads_the_vault() {
         passcode: own(&ibm, "passcode/passcode").into(),
     };
     let password = own(&ibm, "oidc/password");
-    for (credential, certificate) in [
-        (oidc(&ibm, "EkmfOpenIdConnect", &password), false),
-        (passcode, false),
-        (UkoCredential::MutualTls, true),
-    ] {
+    for (credential, certificate) in
+        [(oidc(&ibm, "EkmfOpenIdConnect", &password), false), (passcode, false), (UkoCredential::MutualTls, true)]
+    {
         let what = format!("{credential:?}");
         let (uko, vault) = client(&ibm, trusting(&ibm, certificate), credential);
-        uko.probe()
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        assert_eq!(
-            uko.vault(&vault).await.unwrap().unwrap().name,
-            "payments",
-            "{what}"
-        );
+        uko.probe().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(uko.vault(&vault).await.unwrap().unwrap().name, "payments", "{what}");
     }
-    let logins = ibm
-        .calls("uko")
-        .into_iter()
-        .filter(|call| call["method"] == "POST");
+    let logins = ibm.calls("uko").into_iter().filter(|call| call["method"] == "POST");
     assert_eq!(logins.count(), 2, "each login is kept");
     assert!(ibm.calls("iam").is_empty());
 }
@@ -80,54 +63,28 @@ async fn each_way_to_sign_in_reads_the_vault() {
 #[tokio::test]
 async fn a_wrong_password_is_denied_and_a_wrong_provider_is_a_setting() {
     let ibm = Ibm::start().await;
-    let (uko, _) = client(
-        &ibm,
-        trusting(&ibm, false),
-        oidc(&ibm, "EkmfOpenIdConnect", "hunter2"),
-    );
+    let (uko, _) = client(&ibm, trusting(&ibm, false), oidc(&ibm, "EkmfOpenIdConnect", "hunter2"));
     let error = uko.probe().await.unwrap_err();
-    assert_eq!(
-        (error.class, error.reason),
-        (Class::Denied, "UkoLoginRefused")
-    );
+    assert_eq!((error.class, error.reason), (Class::Denied, "UkoLoginRefused"));
     assert!(!format!("{error:?}").contains("hunter2"));
-    let (uko, _) = client(
-        &ibm,
-        trusting(&ibm, false),
-        oidc(&ibm, "UKOOpenIdConnect", "x"),
-    );
+    let (uko, _) = client(&ibm, trusting(&ibm, false), oidc(&ibm, "UKOOpenIdConnect", "x"));
     let error = uko.probe().await.unwrap_err();
-    assert_eq!(
-        (error.class, error.reason),
-        (Class::Invalid, "UkoLoginProviderUnknown")
-    );
+    assert_eq!((error.class, error.reason), (Class::Invalid, "UkoLoginProviderUnknown"));
 }
 
 #[tokio::test]
 async fn an_older_server_is_told_from_a_missing_vault() {
     let ibm = Ibm::start().await;
     let password = own(&ibm, "oidc/password");
-    let (uko, vault) = client(
-        &ibm,
-        trusting(&ibm, false),
-        oidc(&ibm, "EkmfOpenIdConnect", &password),
-    );
-    assert_eq!(
-        uko.vault(&"00000000-0000-4000-8000-00000000dead".into())
-            .await
-            .unwrap(),
-        None
-    );
+    let (uko, vault) = client(&ibm, trusting(&ibm, false), oidc(&ibm, "EkmfOpenIdConnect", &password));
+    assert_eq!(uko.vault(&"00000000-0000-4000-8000-00000000dead".into()).await.unwrap(), None);
     ibm.patch(&json!({"ibm": {"selfManaged": {"withoutApiV4": true}}}));
     for error in [
         uko.probe().await.unwrap_err(),
         uko.vault(&vault).await.unwrap_err(),
         uko.vaults_named("payments").await.unwrap_err(),
     ] {
-        assert_eq!(
-            (error.class, error.reason),
-            (Class::AwaitingPerson, "ApiVersionUnsupported")
-        );
+        assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "ApiVersionUnsupported"));
     }
 }
 
@@ -136,25 +93,15 @@ async fn a_server_with_an_unknown_ca_is_not_trusted() {
     let ibm = Ibm::start().await;
     let (uko, _) = client(&ibm, ibm.http.clone(), UkoCredential::MutualTls);
     let error = uko.probe().await.unwrap_err();
-    assert_eq!(
-        (error.class, error.reason),
-        (Class::AwaitingPerson, "CertificateNotTrusted")
-    );
+    assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "CertificateNotTrusted"));
 }
 
 #[tokio::test]
 async fn an_ibm_cloud_credential_never_reaches_a_customers_server() {
     let ibm = Ibm::start().await;
-    let (uko, _) = client(
-        &ibm,
-        trusting(&ibm, false),
-        UkoCredential::Iam(ibm.api_key()),
-    );
+    let (uko, _) = client(&ibm, trusting(&ibm, false), UkoCredential::Iam(ibm.api_key()));
     let error = uko.probe().await.unwrap_err();
-    assert_eq!(
-        (error.class, error.reason),
-        (Class::Invalid, "UkoAuthenticationMismatch")
-    );
+    assert_eq!((error.class, error.reason), (Class::Invalid, "UkoAuthenticationMismatch"));
     assert!(ibm.calls("uko").is_empty() && ibm.calls("iam").is_empty());
 }
 

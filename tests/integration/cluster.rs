@@ -29,19 +29,12 @@ async fn a_killed_keeper_leaves_no_process() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     let processes = cluster.processes();
     let keeper = cluster.keeper().unwrap().to_string();
-    let killed = Command::new("bash")
-        .args(["-c", "kill -KILL \"$1\"", "kill", &keeper])
-        .status()
-        .unwrap();
+    let killed = Command::new("bash").args(["-c", "kill -KILL \"$1\"", "kill", &keeper]).status().unwrap();
     assert!(killed.success());
-    eventually(
-        "no process of the cluster lives",
-        DEADLINE,
-        async || match still_alive(&processes) {
-            alive if alive.is_empty() => Ok(()),
-            alive => Err(format!("{alive:?}")),
-        },
-    )
+    eventually("no process of the cluster lives", DEADLINE, async || match still_alive(&processes) {
+        alive if alive.is_empty() => Ok(()),
+        alive => Err(format!("{alive:?}")),
+    })
     .await;
 }
 

@@ -4,12 +4,7 @@
 //!
 //! The cluster starts once per test process and ends with it. Each test gets a [`harness::World`] of its own: a cloud, an
 //! operator that watches one namespace, and that namespace.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed unwrap is a failed test"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod cluster;
 mod harness;

@@ -16,12 +16,7 @@ async fn the_api_server_accepts_every_sample() {
             continue; // the operator's own file, not an object
         }
         let answer = cluster.kubectl_apply(&["--dry-run=server", "--validate=strict"], &yaml);
-        assert!(
-            answer.status.success(),
-            "{}: {}",
-            path.display(),
-            String::from_utf8_lossy(&answer.stderr)
-        );
+        assert!(answer.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&answer.stderr));
         accepted += 1;
     }
     assert!(accepted >= 7, "only {accepted} samples were found");
@@ -44,10 +39,7 @@ fn every_sample_says_in_two_lines_what_it_is_for() {
 async fn the_samples_fit_the_cloud_in_a_box() {
     let world = World::without_operator("samples").await;
     world.apply_fixture().await;
-    for (kind, name) in [
-        ("ConnectorEndpoint", "payments"),
-        ("AzureKeystoreConnection", "payments"),
-    ] {
+    for (kind, name) in [("ConnectorEndpoint", "payments"), ("AzureKeystoreConnection", "payments")] {
         let object = world.get(kind, name).await.unwrap();
         let observed = object.pointer("/status/observedGeneration");
         assert_eq!(observed, Some(&(-1).into()), "nobody looked at it yet");

@@ -9,11 +9,9 @@ async fn the_operator_answers_and_leaves_on_sigterm() {
     let (status, _) = operator.get("/healthz").await;
     assert_eq!(status, 200);
     world
-        .eventually("the operator is ready", async || {
-            match operator.get("/readyz").await {
-                (200, _) => Ok(()),
-                (status, body) => Err(format!("{status} {body}")),
-            }
+        .eventually("the operator is ready", async || match operator.get("/readyz").await {
+            (200, _) => Ok(()),
+            (status, body) => Err(format!("{status} {body}")),
         })
         .await;
     assert!(operator.metrics().await.contains("# HELP"));

@@ -117,8 +117,7 @@ impl ApiServer {
             .iter()
             .map(|name| json!({ "name": name, "kind": name, "namespaced": true, "singularName": "", "verbs": [] }))
             .collect();
-        let list =
-            json!({ "kind": "APIResourceList", "groupVersion": "g/v", "resources": resources });
+        let list = json!({ "kind": "APIResourceList", "groupVersion": "g/v", "resources": resources });
         self.0.lock().unwrap().objects.insert(path.to_owned(), list);
     }
 }
@@ -136,10 +135,7 @@ impl Store {
             return failure(StatusCode::NOT_FOUND, "NotFound");
         };
         let sent = &object["metadata"]["resourceVersion"];
-        assert!(
-            sent.is_string(),
-            "an update without resourceVersion is no optimistic lock"
-        );
+        assert!(sent.is_string(), "an update without resourceVersion is no optimistic lock");
         if *sent != known["metadata"]["resourceVersion"] {
             return failure(StatusCode::CONFLICT, "Conflict");
         }

@@ -65,33 +65,20 @@ fn start(server: &ApiServer, identity: &str) -> Process {
     let (health, wire, end) = (Health::default(), Wire::default(), CancellationToken::new());
     let mut task = JoinSet::new();
     task.spawn(candidate(server, &wire, &health, identity).run(tenure, end.clone()));
-    Process {
-        leadership,
-        health,
-        wire,
-        end,
-        task,
-    }
+    Process { leadership, health, wire, end, task }
 }
 
 impl Process {
     /// How long it took until it led.
     async fn elected(&self) -> Duration {
         let asked = Instant::now();
-        timeout(120 * SECOND, self.leadership.elected())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(120 * SECOND, self.leadership.elected()).await.unwrap().unwrap();
         asked.elapsed()
     }
 
     /// How it ended.
     async fn ended(&mut self) -> Result<(), Lost> {
-        timeout(120 * SECOND, self.task.join_next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
+        timeout(120 * SECOND, self.task.join_next()).await.unwrap().unwrap().unwrap()
     }
 
     fn leads(&self) -> bool {
@@ -120,24 +107,16 @@ async fn of_two_candidates_one_wins_and_the_other_stands_by() {
     assert!(leader.leadership.may_create_again());
     assert_eq!(standby.leadership.check(), Err(NotLeader::Standby));
     assert!(leader.health.missing().is_empty());
-    assert!(
-        standby.health.missing().is_empty(),
-        "a standby with a fresh view is ready"
-    );
+    assert!(standby.health.missing().is_empty(), "a standby with a fresh view is ready");
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_twenty_candidates_one_wins() {
     let server = ApiServer::default();
-    let names: Vec<String> = (0..20)
-        .map(|number| format!("candidate-{number}"))
-        .collect();
+    let names: Vec<String> = (0..20).map(|number| format!("candidate-{number}")).collect();
     let processes: Vec<Process> = names.iter().map(|name| start(&server, name)).collect();
     sleep(60 * SECOND).await;
-    assert_eq!(
-        processes.iter().filter(|process| process.leads()).count(),
-        1
-    );
+    assert_eq!(processes.iter().filter(|process| process.leads()).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,10 +143,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_may_start() {
         }
         let stopped = stopped.unwrap();
         assert!(stopped <= TIMING.renew_deadline, "{stopped:?}");
-        assert_eq!(
-            a.ended().await,
-            Err(Lost::DeadlinePassed(TIMING.renew_deadline))
-        );
+        assert_eq!(a.ended().await, Err(Lost::DeadlinePassed(TIMING.renew_deadline)));
         assert_eq!(a.leadership.check(), Err(NotLeader::Ended));
         assert!(b.leadership.check().unwrap() > Term(1));
     }
@@ -177,8 +153,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_may_start() {
 async fn a_leader_whose_election_hangs_stops_before_another_may_start() {
     let server = ApiServer::default();
     let (tenure, hung) = leadership(CREATE_PAUSE);
-    let run = candidate(&server, &Wire::default(), &Health::default(), "hung")
-        .run(tenure, CancellationToken::new());
+    let run = candidate(&server, &Wire::default(), &Health::default(), "hung").run(tenure, CancellationToken::new());
     let mut run = pin!(run);
     let b = tokio::select! {
         ended = &mut run => panic!("{ended:?}"),
@@ -229,17 +204,11 @@ async fn the_lease_of_a_dead_leader_is_taken_late_and_creates_pause() {
     let waited = b.elected().await;
     assert_eq!(a.leadership.check(), Err(NotLeader::Ended));
     assert!(waited >= JUST_SHORT_OF_THE_LEASE, "{waited:?}");
-    assert!(
-        waited <= TIMING.lease_duration + TIMING.retry_period * 2,
-        "{waited:?}"
-    );
+    assert!(waited <= TIMING.lease_duration + TIMING.retry_period * 2, "{waited:?}");
     assert!(b.leadership.taken_over_at().is_some());
     assert!(b.leads() && !b.leadership.may_create_again());
     sleep(CREATE_PAUSE.saturating_sub(SECOND)).await;
-    assert!(
-        b.leads() && !b.leadership.may_create_again(),
-        "renewals do not shorten the pause"
-    );
+    assert!(b.leads() && !b.leadership.may_create_again(), "renewals do not shorten the pause");
     sleep(2 * SECOND).await;
     assert!(b.leadership.may_create_again());
 }
@@ -295,10 +264,7 @@ async fn a_label_from_outside_does_not_cost_the_lease() {
     });
     sleep(60 * SECOND).await;
     assert_eq!(a.leadership.check(), Ok(Term(1)));
-    assert_eq!(
-        server.object(PATH).unwrap()["metadata"]["labels"]["team"],
-        "keys"
-    );
+    assert_eq!(server.object(PATH).unwrap()["metadata"]["labels"]["team"], "keys");
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,9 +28,7 @@ async fn a_spoilt_key_is_told_and_never_replaced() {
     let path = "/api/v1/namespaces/uko-operator/secrets/uko-operator-fingerprint-key";
     server.change(path, |secret| secret["data"]["key"] = "YQ==".into());
     let spoilt = server.object(path);
-    let fault = Fingerprints::load_or_make(&secrets(&server))
-        .await
-        .unwrap_err();
+    let fault = Fingerprints::load_or_make(&secrets(&server)).await.unwrap_err();
     assert!(fault.to_string().contains("delete it"), "{fault}");
     assert_eq!(server.object(path), spoilt);
 }

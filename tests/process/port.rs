@@ -37,25 +37,14 @@ async fn the_port_says_what_is_missing_until_the_kinds_are_served() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve(
-        listener,
-        health.clone(),
-        Metrics::new(&leadership),
-        end.clone(),
-    ));
+    tasks.spawn(serve(listener, health.clone(), Metrics::new(&leadership), end.clone()));
 
     let plurals = ["connectorendpoints", "azurekeystoreconnections"].map(str::to_owned);
     let kinds = Kinds::new(&health, "uko-operator.io", "v1alpha1", plurals);
     let missing = get(address, "/readyz").await;
     assert!(missing.starts_with("HTTP/1.1 503"), "{missing}");
-    assert!(
-        missing.contains("waiting for the Kubernetes API server\n"),
-        "{missing}"
-    );
-    assert!(
-        missing.contains("waiting for the CRD connectorendpoints.uko-operator.io\n"),
-        "{missing}"
-    );
+    assert!(missing.contains("waiting for the Kubernetes API server\n"), "{missing}");
+    assert!(missing.contains("waiting for the CRD connectorendpoints.uko-operator.io\n"), "{missing}");
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
 
     let (server, wire) = (ApiServer::default(), Wire::default());
@@ -63,9 +52,7 @@ async fn the_port_says_what_is_missing_until_the_kinds_are_served() {
     let kube = server.client(&wire);
     let until = |line: &'static str, there: bool| async move {
         let seen = async { while get(address, "/readyz").await.contains(line) != there {} };
-        tokio::time::timeout(Duration::from_secs(30), seen)
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
     };
     let waiting = kinds.wait(&kube, Duration::from_millis(1));
     let steps = async {
@@ -75,26 +62,16 @@ async fn the_port_says_what_is_missing_until_the_kinds_are_served() {
         server.serve("/apis/uko-operator.io/v1alpha1", &["connectorendpoints"]);
         until("the CRD connectorendpoints.uko-operator.io", false).await;
         until("the CRD azurekeystoreconnections.uko-operator.io", true).await;
-        server.serve(
-            "/apis/uko-operator.io/v1alpha1",
-            &["connectorendpoints", "azurekeystoreconnections"],
-        );
+        server.serve("/apis/uko-operator.io/v1alpha1", &["connectorendpoints", "azurekeystoreconnections"]);
     };
     tokio::join!(waiting, steps);
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
 
     let scrape = get(address, "/metrics").await;
-    assert!(
-        scrape.contains("content-type: application/openmetrics-text"),
-        "{scrape}"
-    );
+    assert!(scrape.contains("content-type: application/openmetrics-text"), "{scrape}");
     assert!(scrape.contains("\nuko_operator_leader 0\n"), "{scrape}");
     assert!(scrape.contains("uko_operator_build_info{"), "{scrape}");
-    assert!(
-        get(address, "/version")
-            .await
-            .contains("\"version\":\"0.1.0\"")
-    );
+    assert!(get(address, "/version").await.contains("\"version\":\"0.1.0\""));
 
     end.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(30), tasks.join_next());

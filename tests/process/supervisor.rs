@@ -55,12 +55,7 @@ fn house(work: Duration) -> House {
         done.raise();
         Ok(())
     });
-    House {
-        supervise,
-        health,
-        released,
-        drained,
-    }
+    House { supervise, health, released, drained }
 }
 
 fn failing() -> impl Future<Output = TaskResult> {
@@ -70,11 +65,7 @@ fn failing() -> impl Future<Output = TaskResult> {
 #[tokio::test(start_paused = true)]
 async fn asked_to_end_it_waits_for_the_work_and_then_releases() {
     let house = house(Duration::from_secs(19));
-    house
-        .supervise
-        .finish(Ending::Asked("SIGTERM"))
-        .await
-        .unwrap();
+    house.supervise.finish(Ending::Asked("SIGTERM")).await.unwrap();
     assert!(house.drained.is_up() && house.released.is_up());
     assert_eq!(house.health.dead(), None);
 }
@@ -83,11 +74,7 @@ async fn asked_to_end_it_waits_for_the_work_and_then_releases() {
 async fn work_that_takes_too_long_is_cut_off_and_nothing_is_released() {
     let house = house(Duration::from_secs(21));
     let asked = Instant::now();
-    house
-        .supervise
-        .finish(Ending::Asked("SIGTERM"))
-        .await
-        .unwrap();
+    house.supervise.finish(Ending::Asked("SIGTERM")).await.unwrap();
     assert_eq!(asked.elapsed(), DRAIN);
     assert!(!house.drained.is_up() && !house.released.is_up());
 }

@@ -127,7 +127,7 @@ fn available(connector: &Connector, seen: &Observed) -> Verdict<Step> {
 
 /// How many `location` endpoints the connector has.
 pub(super) fn used(seen: &Observed) -> u32 {
-    use crate::clouds::ibm::ConnectionType;
+    use crate::clouds::ibm::satellite::ConnectionType;
     let endpoints = seen.endpoints.present().map(Vec::as_slice).unwrap_or_default();
     let count = endpoints.iter().filter(|endpoint| endpoint.connection_type == ConnectionType::Location).count();
     u32::try_from(count).unwrap_or(u32::MAX)

@@ -60,7 +60,7 @@ impl Azure {
             match &want.service_principal {
                 Ok(principal) => {
                     let token = self.entra.token(want.cloud, principal, Audience::KeyVault).await;
-                    Seen::always(token.map(|token| token.claims.oid))
+                    Seen::always(token.map(|token| token.claims.oid.clone()))
                 }
                 Err(_) => Seen::NotLooked,
             }
@@ -150,9 +150,4 @@ impl Azure {
 fn zone(wanted: &PrivateEndpointWanted, groups: &Seen<Vec<crate::clouds::azure::DnsZoneGroup>>) -> Option<ArmId> {
     let of_group = || groups.present()?.iter().flat_map(|group| &group.zones).find_map(|zone| zone.zone_id.clone());
     wanted.zone.clone().or_else(of_group)
-}
-
-/// A poll of the last write to the private endpoint, as the plan sees it.
-pub(in crate::keystore_connection) fn failed(error: crate::clouds::http::Error) -> Operation {
-    Operation::Failed(Fault::from(error))
 }

@@ -19,7 +19,7 @@ use k8s_openapi::jiff::Timestamp;
 pub(super) use self::{keystore::is_ours, step::Step};
 use super::{Past, desired::Desired, observe::Observed};
 use crate::{
-    api::{condition::ConditionType, v1alpha1::Drift},
+    api::condition::ConditionType,
     reconcile::{
         fault::Fault,
         stage::{Plan, Stage, Verdict},

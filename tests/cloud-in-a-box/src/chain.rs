@@ -32,19 +32,11 @@ pub struct Broken {
 
 impl Broken {
     fn configuration(property: &'static str, why: impl Into<String>) -> Self {
-        Self {
-            property,
-            fault: Fault::Configuration,
-            why: why.into(),
-        }
+        Self { property, fault: Fault::Configuration, why: why.into() }
     }
 
     fn unreachable(why: impl Into<String>) -> Self {
-        Self {
-            property: "tls_proxy",
-            fault: Fault::Unreachable,
-            why: why.into(),
-        }
+        Self { property: "tls_proxy", fault: Fault::Unreachable, why: why.into() }
     }
 }
 
@@ -69,23 +61,15 @@ fn entra(world: &World, connection: &Connection) -> Result<String, Broken> {
         let why = format!("tenant {tenant} is not in the cloud that azure_environment names");
         return Err(Broken::configuration("azure_environment", why));
     }
-    let (client, password) = (
-        &connection.azure_service_principal_client_id,
-        &connection.azure_service_principal_password,
-    );
+    let (client, password) =
+        (&connection.azure_service_principal_client_id, &connection.azure_service_principal_password);
     facts::secret_is_valid(world, tenant, client, password).map_err(|refusal| {
         let property = match refusal.code {
             90_002 => "azure_tenant",
             700_016 | 7_000_112 => "azure_service_principal_client_id",
             _ => "azure_service_principal_password",
         };
-        Broken::configuration(
-            property,
-            format!(
-                "Entra refuses the service principal: AADSTS{}",
-                refusal.code
-            ),
-        )
+        Broken::configuration(property, format!("Entra refuses the service principal: AADSTS{}", refusal.code))
     })
 }
 
@@ -94,41 +78,23 @@ fn cloud_of(connection: &Connection) -> Result<Cloud, Broken> {
         None | Some("azure") => Ok(Cloud::AzurePublic),
         Some("azure_china") => Ok(Cloud::AzureChina),
         Some("azure_us_government") => Ok(Cloud::AzureUSGovernment),
-        Some(other) => Err(Broken::configuration(
-            "azure_environment",
-            format!("no cloud answers for {other}"),
-        )),
+        Some(other) => Err(Broken::configuration("azure_environment", format!("no cloud answers for {other}"))),
     }
 }
 
 /// The Key Vault that the names mean.
 fn vault<'a>(world: &'a World, connection: &Connection) -> Result<&'a Vault, Broken> {
     let subscription = &connection.azure_subscription_id;
-    let owned = world
-        .azure
-        .subscriptions
-        .iter()
-        .find(|(id, _)| id.eq_ignore_ascii_case(subscription));
-    if owned.is_none_or(|(_, owner)| {
-        !owner
-            .tenant_id
-            .eq_ignore_ascii_case(&connection.azure_tenant)
-    }) {
+    let owned = world.azure.subscriptions.iter().find(|(id, _)| id.eq_ignore_ascii_case(subscription));
+    if owned.is_none_or(|(_, owner)| !owner.tenant_id.eq_ignore_ascii_case(&connection.azure_tenant)) {
         let why = format!("the tenant has no subscription {subscription}");
         return Err(Broken::configuration("azure_subscription_id", why));
     }
     let name = &connection.azure_service_name;
     let Some(vault) = facts::vault_by_name(world, name) else {
-        return Err(Broken::configuration(
-            "azure_service_name",
-            format!("there is no Key Vault {name}"),
-        ));
+        return Err(Broken::configuration("azure_service_name", format!("there is no Key Vault {name}")));
     };
-    if vault.cloud != cloud_of(connection)?
-        || !vault
-            .tenant_id
-            .eq_ignore_ascii_case(&connection.azure_tenant)
-    {
+    if vault.cloud != cloud_of(connection)? || !vault.tenant_id.eq_ignore_ascii_case(&connection.azure_tenant) {
         let why = format!("Key Vault {name} belongs to another tenant");
         return Err(Broken::configuration("azure_tenant", why));
     }
@@ -138,10 +104,7 @@ fn vault<'a>(world: &'a World, connection: &Connection) -> Result<&'a Vault, Bro
         return Err(Broken::configuration("azure_subscription_id", why));
     }
     let group = &connection.azure_resource_group;
-    if !facts::is_at_or_below(
-        &vault.id,
-        &format!("{in_subscription}/resourceGroups/{group}"),
-    ) {
+    if !facts::is_at_or_below(&vault.id, &format!("{in_subscription}/resourceGroups/{group}")) {
         let why = format!("Key Vault {name} is not in resource group {group}");
         return Err(Broken::configuration("azure_resource_group", why));
     }
@@ -149,16 +112,11 @@ fn vault<'a>(world: &'a World, connection: &Connection) -> Result<&'a Vault, Bro
 }
 
 fn path(world: &World, server: &str, connection: &Connection, vault: &Vault) -> Result<(), Broken> {
-    let proxy = connection
-        .tls_proxy
-        .as_deref()
-        .filter(|proxy| !proxy.is_empty());
+    let proxy = connection.tls_proxy.as_deref().filter(|proxy| !proxy.is_empty());
     match (proxy, server == SELF_MANAGED) {
         (Some(proxy), false) => through_link(world, proxy, vault),
         (Some(proxy), true) => through_forwarder(world, proxy, vault),
-        (None, true) if world.ibm.self_managed.direct_route => {
-            served(world, vault, &private_name(vault))
-        }
+        (None, true) if world.ibm.self_managed.direct_route => served(world, vault, &private_name(vault)),
         (None, _) if facts::public_access_allowed(world, vault) => Ok(()),
         (None, _) => Err(Broken::unreachable(format!(
             "Key Vault {} refuses public access and no tls_proxy is given",
@@ -169,45 +127,29 @@ fn path(world: &World, server: &str, connection: &Connection, vault: &Vault) -> 
 
 /// `<vault>.privatelink.…`
 fn private_name(vault: &Vault) -> String {
-    format!(
-        "{}.{}",
-        vault.name.to_lowercase(),
-        cloud::names(vault.cloud).vault_zone
-    )
+    format!("{}.{}", vault.name.to_lowercase(), cloud::names(vault.cloud).vault_zone)
 }
 
 fn through_link(world: &World, proxy: &str, vault: &Vault) -> Result<(), Broken> {
-    let at_address = |it: &&Endpoint| {
-        format!("{}:{}", it.client_host, it.client_port).eq_ignore_ascii_case(proxy)
-    };
+    let at_address = |it: &&Endpoint| format!("{}:{}", it.client_host, it.client_port).eq_ignore_ascii_case(proxy);
     let Some(endpoint) = world.ibm.endpoints.values().find(at_address) else {
-        return Err(Broken::unreachable(format!(
-            "no Link endpoint has the address {proxy}"
-        )));
+        return Err(Broken::unreachable(format!("no Link endpoint has the address {proxy}")));
     };
     let name = &endpoint.display_name;
     if !endpoint.enabled {
-        return Err(Broken::unreachable(format!(
-            "Link endpoint {name} is disabled"
-        )));
+        return Err(Broken::unreachable(format!("Link endpoint {name} is disabled")));
     }
     if endpoint.conn_type != "location" {
-        return Err(Broken::unreachable(format!(
-            "Link endpoint {name} leads into IBM Cloud, not out of it"
-        )));
+        return Err(Broken::unreachable(format!("Link endpoint {name} leads into IBM Cloud, not out of it")));
     }
     tunnel(world, endpoint)?;
     let source = &world.ibm.switches.uko_source_address;
     if !admits(world, endpoint, source) {
-        return Err(Broken::unreachable(format!(
-            "Link endpoint {name} is not open to UKO's address {source}"
-        )));
+        return Err(Broken::unreachable(format!("Link endpoint {name} is not open to UKO's address {source}")));
     }
     if endpoint.client_protocol != "tcp" || endpoint.server_protocol != "tcp" {
         let (client, server) = (&endpoint.client_protocol, &endpoint.server_protocol);
-        let why = format!(
-            "Link endpoint {name} speaks {client} to {server}, UKO's own TLS needs tcp to tcp"
-        );
+        let why = format!("Link endpoint {name} speaks {client} to {server}, UKO's own TLS needs tcp to tcp");
         return Err(Broken::unreachable(why));
     }
     if endpoint.server_port != 443 {
@@ -220,16 +162,8 @@ fn through_link(world: &World, proxy: &str, vault: &Vault) -> Result<(), Broken>
 }
 
 fn tunnel(world: &World, endpoint: &Endpoint) -> Result<(), Broken> {
-    let connector = world
-        .ibm
-        .connectors
-        .get(&endpoint.parent)
-        .map(|it| (it.state == "CREATED", it.tunnels));
-    let location = world
-        .ibm
-        .locations
-        .get(&endpoint.parent)
-        .map(|it| (true, it.tunnels));
+    let connector = world.ibm.connectors.get(&endpoint.parent).map(|it| (it.state == "CREATED", it.tunnels));
+    let location = world.ibm.locations.get(&endpoint.parent).map(|it| (true, it.tunnels));
     match connector.or(location) {
         Some((true, 1..)) => Ok(()),
         Some((true, 0)) => Err(Broken::unreachable("no agent has an open tunnel")),
@@ -239,34 +173,19 @@ fn tunnel(world: &World, endpoint: &Endpoint) -> Result<(), Broken> {
 
 /// Does access control let this address in? No enabled rule means everyone [D].
 fn admits(world: &World, endpoint: &Endpoint, address: &str) -> bool {
-    let acting: Vec<_> = endpoint
-        .sources
-        .iter()
-        .filter(|(_, binding)| binding.enabled)
-        .collect();
-    let lets_in = |id: &String| {
-        world
-            .ibm
-            .sources
-            .get(id)
-            .is_some_and(|source| covers(&source.addresses, address))
-    };
+    let acting: Vec<_> = endpoint.sources.iter().filter(|(_, binding)| binding.enabled).collect();
+    let lets_in = |id: &String| world.ibm.sources.get(id).is_some_and(|source| covers(&source.addresses, address));
     acting.is_empty() || acting.iter().any(|(id, _)| lets_in(id))
 }
 
 fn through_forwarder(world: &World, proxy: &str, vault: &Vault) -> Result<(), Broken> {
     let forwarders = &world.ibm.self_managed.forwarders;
-    let Some((_, destination)) = forwarders
-        .iter()
-        .find(|(address, _)| address.eq_ignore_ascii_case(proxy))
-    else {
+    let Some((_, destination)) = forwarders.iter().find(|(address, _)| address.eq_ignore_ascii_case(proxy)) else {
         return Err(Broken::unreachable(format!("nothing listens at {proxy}")));
     };
     match destination.rsplit_once(':') {
         Some((host, "443")) => served(world, vault, host),
-        _ => Err(Broken::unreachable(format!(
-            "the forwarder at {proxy} leads to {destination}, not to port 443"
-        ))),
+        _ => Err(Broken::unreachable(format!("the forwarder at {proxy} leads to {destination}, not to port 443"))),
     }
 }
 
@@ -283,10 +202,7 @@ fn served(world: &World, vault: &Vault, host: &str) -> Result<(), Broken> {
 fn variant(connection: &Connection, vault: &Vault) -> Result<(), Broken> {
     match connection.azure_variant.as_deref() {
         Some(variant) if !variant.eq_ignore_ascii_case(&vault.sku) => {
-            let why = format!(
-                "azure_variant is {variant}, the Key Vault's SKU is {}",
-                vault.sku
-            );
+            let why = format!("azure_variant is {variant}, the Key Vault's SKU is {}", vault.sku);
             Err(Broken::configuration("azure_variant", why))
         }
         _ => Ok(()),
@@ -295,19 +211,10 @@ fn variant(connection: &Connection, vault: &Vault) -> Result<(), Broken> {
 
 fn permissions(world: &World, vault: &Vault, principal: &str) -> Result<(), Broken> {
     let held = facts::key_permissions(world, vault, principal);
-    let missing: Vec<&str> = UKO_PERMISSIONS
-        .into_iter()
-        .filter(|word| !held.contains(*word))
-        .collect();
+    let missing: Vec<&str> = UKO_PERMISSIONS.into_iter().filter(|word| !held.contains(*word)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let why = format!(
-        "the service principal lacks key permissions: {}",
-        missing.join(", ")
-    );
-    Err(Broken::configuration(
-        "azure_service_principal_client_id",
-        why,
-    ))
+    let why = format!("the service principal lacks key permissions: {}", missing.join(", "));
+    Err(Broken::configuration("azure_service_principal_client_id", why))
 }

@@ -14,33 +14,19 @@ pub const IMDS: &str = "169.254.169.254";
 pub fn service(world: &World, host: &str, port: u16) -> Service {
     let own = &world.ibm.self_managed;
     if host.eq_ignore_ascii_case(&own.host) {
-        return if port == own.port {
-            Service::Uko
-        } else {
-            Service::Unknown
-        };
+        return if port == own.port { Service::Uko } else { Service::Unknown };
     }
     let host = host.to_lowercase();
     if let Some(port) = legacy_uko(&host).then_some(port) {
-        return if (8000..20000).contains(&port) {
-            Service::Uko
-        } else {
-            Service::Unknown
-        };
+        return if (8000..20000).contains(&port) { Service::Uko } else { Service::Unknown };
     }
     if host == IMDS {
-        return if port == 80 {
-            Service::Imds
-        } else {
-            Service::Unknown
-        };
+        return if port == 80 { Service::Imds } else { Service::Unknown };
     }
     if port != 443 {
         return Service::Unknown;
     }
-    azure(&host)
-        .or_else(|| ibm(&host))
-        .unwrap_or(Service::Unknown)
+    azure(&host).or_else(|| ibm(&host)).unwrap_or(Service::Unknown)
 }
 
 fn azure(host: &str) -> Option<Service> {
@@ -58,30 +44,13 @@ fn azure(host: &str) -> Option<Service> {
 fn ibm(host: &str) -> Option<Service> {
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {
-        ["iam", "cloud", "ibm", "com"] | ["private", "iam", "cloud", "ibm", "com"] => {
-            Some(Service::Iam)
-        }
+        ["iam", "cloud", "ibm", "com"] | ["private", "iam", "cloud", "ibm", "com"] => Some(Service::Iam),
         ["containers", "cloud", "ibm", "com"]
-        | [
-            "private" | "us-south" | "us-east" | "eu-de" | "eu-gb" | "jp-tok",
-            "containers",
-            "cloud",
-            "ibm",
-            "com",
-        ]
+        | ["private" | "us-south" | "us-east" | "eu-de" | "eu-gb" | "jp-tok", "containers", "cloud", "ibm", "com"]
         | ["private", _, "containers", "cloud", "ibm", "com"] => Some(Service::Containers),
         ["api", "link", "satellite", "cloud", "ibm", "com"]
         | ["api", _, "link", "satellite", "cloud", "ibm", "com"]
-        | [
-            "api",
-            "private",
-            _,
-            "link",
-            "satellite",
-            "cloud",
-            "ibm",
-            "com",
-        ] => Some(Service::Link),
+        | ["api", "private", _, "link", "satellite", "cloud", "ibm", "com"] => Some(Service::Link),
         [_, "broker", "hs-crypto", "cloud", "ibm", "com"] => Some(Service::Broker),
         [_, "uko", _, "hs-crypto", "appdomain", "cloud"] => Some(Service::Uko),
         _ => None,
@@ -90,10 +59,7 @@ fn ibm(host: &str) -> Option<Service> {
 
 fn legacy_uko(host: &str) -> bool {
     let labels: Vec<&str> = host.split('.').collect();
-    matches!(
-        labels.as_slice(),
-        ["uko", _, "hs-crypto", "cloud", "ibm", "com"]
-    )
+    matches!(labels.as_slice(), ["uko", _, "hs-crypto", "cloud", "ibm", "com"])
 }
 
 #[cfg(test)]

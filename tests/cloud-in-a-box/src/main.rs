@@ -69,9 +69,7 @@ fn world(patch: Option<PathBuf>) -> Result<World, Box<dyn std::error::Error + Se
     let mut world = seed::world();
     if let Some(path) = patch {
         let patch = serde_json::from_slice(&std::fs::read(&path)?)?;
-        world
-            .merge(&patch)
-            .map_err(|why| format!("{}: {why}", path.display()))?;
+        world.merge(&patch).map_err(|why| format!("{}: {why}", path.display()))?;
     }
     Ok(world)
 }

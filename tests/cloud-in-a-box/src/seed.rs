@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::azure::cloud;
 use crate::azure::facts::UKO_PERMISSIONS;
 use crate::azure::state::{
-    AccessPolicy, Application, Azure, ClientSecret, Cloud, FederatedCredential, NetworkAcls,
-    Permissions, PrivateDnsZone, ResourceGroup, RoleAssignment, Subnet, Subscription, Tenant,
-    Vault, VirtualNetwork, VirtualNetworkLink,
+    AccessPolicy, Application, Azure, ClientSecret, Cloud, FederatedCredential, NetworkAcls, Permissions,
+    PrivateDnsZone, ResourceGroup, RoleAssignment, Subnet, Subscription, Tenant, Vault, VirtualNetwork,
+    VirtualNetworkLink,
 };
 use crate::ibm;
 use crate::state::World;
@@ -25,11 +25,7 @@ pub fn world() -> World {
     for estate in ESTATES {
         estate.build(&mut azure);
     }
-    World {
-        azure,
-        ibm: ibm::state::Ibm::seed(),
-        ..World::default()
-    }
+    World { azure, ibm: ibm::state::Ibm::seed(), ..World::default() }
 }
 
 /// What `seed.json` says. The core adds the self-managed UKO's certificates.
@@ -53,32 +49,14 @@ struct Estate {
 }
 
 const ESTATES: [Estate; 3] = [
-    Estate {
-        cloud: Cloud::AzurePublic,
-        digit: 1,
-        prefix: "payments",
-        location: "westeurope",
-    },
-    Estate {
-        cloud: Cloud::AzureChina,
-        digit: 2,
-        prefix: "payments-cn",
-        location: "chinanorth3",
-    },
-    Estate {
-        cloud: Cloud::AzureUSGovernment,
-        digit: 3,
-        prefix: "payments-gov",
-        location: "usgovvirginia",
-    },
+    Estate { cloud: Cloud::AzurePublic, digit: 1, prefix: "payments", location: "westeurope" },
+    Estate { cloud: Cloud::AzureChina, digit: 2, prefix: "payments-cn", location: "chinanorth3" },
+    Estate { cloud: Cloud::AzureUSGovernment, digit: 3, prefix: "payments-gov", location: "usgovvirginia" },
 ];
 
 impl Estate {
     fn guid(&self, kind: u16) -> String {
-        format!(
-            "{digit}0000000-0000-4000-8000-00000000{kind:04}",
-            digit = self.digit
-        )
+        format!("{digit}0000000-0000-4000-8000-00000000{kind:04}", digit = self.digit)
     }
     fn tenant(&self) -> String {
         self.guid(1)
@@ -87,37 +65,20 @@ impl Estate {
         self.guid(2)
     }
     fn group(&self, name: &str) -> String {
-        format!(
-            "/subscriptions/{}/resourceGroups/{name}",
-            self.subscription()
-        )
+        format!("/subscriptions/{}/resourceGroups/{name}", self.subscription())
     }
     fn vnet_id(&self) -> String {
-        format!(
-            "{}/providers/Microsoft.Network/virtualNetworks/vnet-keys",
-            self.group("rg-network")
-        )
+        format!("{}/providers/Microsoft.Network/virtualNetworks/vnet-keys", self.group("rg-network"))
     }
     fn zone_id(&self) -> String {
         let zone = cloud::names(self.cloud).vault_zone;
-        format!(
-            "{}/providers/Microsoft.Network/privateDnsZones/{zone}",
-            self.group("rg-network")
-        )
+        format!("{}/providers/Microsoft.Network/privateDnsZones/{zone}", self.group("rg-network"))
     }
     fn vault_name(&self, sku: &str) -> String {
-        if sku == "premium" {
-            format!("{}-kv", self.prefix)
-        } else {
-            format!("{}-std-kv", self.prefix)
-        }
+        if sku == "premium" { format!("{}-kv", self.prefix) } else { format!("{}-std-kv", self.prefix) }
     }
     fn vault_id(&self, sku: &str) -> String {
-        format!(
-            "{}/providers/Microsoft.KeyVault/vaults/{}",
-            self.group("rg-keys"),
-            self.vault_name(sku)
-        )
+        format!("{}/providers/Microsoft.KeyVault/vaults/{}", self.group("rg-keys"), self.vault_name(sku))
     }
     fn secret(&self, of: &str) -> String {
         format!("bX{}8Q~{of}-secret.a_B+c/d=e~f{}", self.digit, self.digit)
@@ -135,11 +96,8 @@ impl Estate {
             },
         );
         for name in ["rg-keys", "rg-network"] {
-            let group = ResourceGroup {
-                id: self.group(name),
-                location: self.location.into(),
-                ..ResourceGroup::default()
-            };
+            let group =
+                ResourceGroup { id: self.group(name), location: self.location.into(), ..ResourceGroup::default() };
             azure.resource_groups.insert(group.id.to_lowercase(), group);
         }
         azure.role_assignments.insert(
@@ -155,12 +113,8 @@ impl Estate {
         for sku in ["premium", "standard"] {
             azure.vaults.insert(self.vault_name(sku), self.vault(sku));
         }
-        azure
-            .virtual_networks
-            .insert(self.vnet_id().to_lowercase(), self.network());
-        azure
-            .private_dns_zones
-            .insert(self.zone_id().to_lowercase(), self.zone());
+        azure.virtual_networks.insert(self.vnet_id().to_lowercase(), self.network());
+        azure.private_dns_zones.insert(self.zone_id().to_lowercase(), self.zone());
     }
 
     fn entra(&self) -> Tenant {
@@ -169,10 +123,7 @@ impl Estate {
             display_name: name.into(),
             secrets: BTreeMap::from([(
                 "first".into(),
-                ClientSecret {
-                    value: self.secret(name),
-                    ..ClientSecret::default()
-                },
+                ClientSecret { value: self.secret(name), ..ClientSecret::default() },
             )]),
             ..Application::default()
         };
@@ -215,10 +166,7 @@ impl Estate {
             location: self.location.into(),
             sku: sku.into(),
             tenant_id: self.tenant(),
-            access_policies: vec![
-                policy(self.guid(11), &["all"]),
-                policy(self.guid(21), &UKO_PERMISSIONS),
-            ],
+            access_policies: vec![policy(self.guid(11), &["all"]), policy(self.guid(21), &UKO_PERMISSIONS)],
             enable_rbac_authorization: Some(false),
             enable_soft_delete: Some(true),
             soft_delete_retention_in_days: Some(90),

@@ -35,21 +35,14 @@ impl World {
 /// The box's clock: the real one plus `settings.clockOffsetSeconds`. Unix seconds.
 #[must_use]
 pub fn now(world: &World) -> i64 {
-    let real = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    i64::try_from(real)
-        .unwrap_or(i64::MAX)
-        .saturating_add(world.settings.clock_offset_seconds)
+    let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(real).unwrap_or(i64::MAX).saturating_add(world.settings.clock_offset_seconds)
 }
 
 /// Switches and delays. Every one has a default that is the likeliest behaviour of the real cloud.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own; people patch them by name"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own; people patch them by name")]
 pub struct Settings {
     /// Added to the real clock.
     pub clock_offset_seconds: i64,
@@ -154,9 +147,7 @@ mod tests {
     fn a_patch_that_does_not_fit_changes_nothing_and_says_why() {
         let mut world = seed::world();
         let before = serde_json::to_value(&world).unwrap();
-        let why = world
-            .merge(&json!({"settings": {"operationPols": 1}}))
-            .unwrap_err();
+        let why = world.merge(&json!({"settings": {"operationPols": 1}})).unwrap_err();
         assert!(why.contains("operationPols"), "{why}");
         assert_eq!(serde_json::to_value(&world).unwrap(), before);
     }

@@ -11,12 +11,7 @@ use serde_json::{Value, json};
 pub fn mint(claims: &Value) -> String {
     let header = json!({"typ": "JWT", "alg": "none", "kid": "box"});
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!(
-        "{}.{}.{}",
-        part(&header),
-        part(claims),
-        URL_SAFE_NO_PAD.encode("box")
-    )
+    format!("{}.{}.{}", part(&header), part(claims), URL_SAFE_NO_PAD.encode("box"))
 }
 
 /// The claims of a token; `None` if it is not a JWT.

@@ -34,8 +34,7 @@ impl Running {
         let text = std::fs::read_to_string(self.dir.path().join("env")).unwrap();
         let exports = text.lines().filter_map(|line| line.strip_prefix("export "));
         let pairs = exports.filter_map(|pair| pair.split_once('='));
-        let plain =
-            |(name, value): (&str, &str)| (name.to_owned(), value.trim_matches('\'').into());
+        let plain = |(name, value): (&str, &str)| (name.to_owned(), value.trim_matches('\'').into());
         pairs.map(plain).collect()
     }
 }
@@ -52,14 +51,8 @@ fn program(into: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/go-ibm");
     let binary = into.join("go-ibm");
     let mut go = Command::new("go");
-    go.args(["build", "-o"])
-        .arg(&binary)
-        .arg(".")
-        .current_dir(source);
-    assert!(
-        go.status().unwrap().success(),
-        "the Go program does not build"
-    );
+    go.args(["build", "-o"]).arg(&binary).arg(".").current_dir(source);
+    assert!(go.status().unwrap().success(), "the Go program does not build");
     binary
 }
 
@@ -67,16 +60,9 @@ fn program(into: &Path) -> PathBuf {
 fn ibms_own_sdks_see_what_they_should() {
     let running = Running::start();
     let mut program = Command::new(program(running.dir.path()));
-    let verdict = program
-        .arg(running.dir.path())
-        .envs(running.environment())
-        .output()
-        .unwrap();
+    let verdict = program.arg(running.dir.path()).envs(running.environment()).output().unwrap();
     let said = String::from_utf8_lossy(&verdict.stdout);
     let complained = String::from_utf8_lossy(&verdict.stderr);
     assert!(verdict.status.success(), "{said}{complained}");
-    assert!(
-        said.lines().filter(|line| line.starts_with("ok ")).count() > 60,
-        "{said}"
-    );
+    assert!(said.lines().filter(|line| line.starts_with("ok ")).count() > 60, "{said}");
 }

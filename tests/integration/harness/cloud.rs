@@ -48,11 +48,7 @@ impl Cloud {
             if let Some(status) = child.try_wait().unwrap() {
                 return Err(format!("it ended: {status}"));
             }
-            folder
-                .join("ready")
-                .exists()
-                .then_some(())
-                .ok_or_else(|| "no file `ready`".to_owned())
+            folder.join("ready").exists().then_some(()).ok_or_else(|| "no file `ready`".to_owned())
         })
         .await;
         if let Err(message) = ready {
@@ -60,12 +56,7 @@ impl Cloud {
             panic!("{message}\n{}", tail(&folder.join("cloud.log"), 30));
         }
         let control = fs::read_to_string(folder.join("control")).unwrap();
-        Self {
-            child,
-            control: control.trim().trim_end_matches('/').to_owned(),
-            folder,
-            http: client(),
-        }
+        Self { child, control: control.trim().trim_end_matches('/').to_owned(), folder, http: client() }
     }
 
     /// What is in the cloud at the start, with every name and secret.
@@ -95,14 +86,12 @@ impl Cloud {
 
     /// Changes it behind the operator's back; a JSON merge patch.
     pub(crate) async fn patch(&self, patch: &Value) {
-        self.ask(self.http.post(self.url("state")).json(patch))
-            .await;
+        self.ask(self.http.post(self.url("state")).json(patch)).await;
     }
 
     /// Lets calls fail, as the box's control interface describes it.
     pub(crate) async fn fault(&self, fault: &Value) {
-        self.ask(self.http.post(self.url("faults")).json(fault))
-            .await;
+        self.ask(self.http.post(self.url("faults")).json(fault)).await;
     }
 
     /// Back to the seed, without faults.
@@ -119,10 +108,7 @@ impl Cloud {
     /// Number of the last request so far.
     pub(crate) async fn last_request(&self) -> u64 {
         let all = self.requests_after(0).await;
-        all.iter()
-            .filter_map(|request| request.get("seq")?.as_u64())
-            .max()
-            .unwrap_or(0)
+        all.iter().filter_map(|request| request.get("seq")?.as_u64()).max().unwrap_or(0)
     }
 
     /// Requests after `seq` that change something, counted by `SERVICE METHOD`. Tokens and look-ups by POST change nothing.
@@ -168,29 +154,17 @@ impl Drop for Cloud {
 
 /// A client for control and metrics ports on this machine. Not the shared stack: that is for clouds, this speaks plain HTTP to our own.
 pub(super) fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(30))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
 fn binary() -> PathBuf {
     let binary = Path::new(OPERATOR).with_file_name("cloud-in-a-box");
-    assert!(
-        binary.is_file(),
-        "{} is missing; build it first: cargo build -p cloud-in-a-box",
-        binary.display()
-    );
+    assert!(binary.is_file(), "{} is missing; build it first: cargo build -p cloud-in-a-box", binary.display());
     binary
 }
 
 /// A value as a shell would read it; the box quotes with single or double quotes, or not at all.
 fn unquote(value: &str) -> String {
     let value = value.trim();
-    ['\'', '"']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(value)
-        .to_owned()
+    ['\'', '"'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value).to_owned()
 }

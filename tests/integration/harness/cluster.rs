@@ -57,12 +57,7 @@ impl Cluster {
             "UKO_OPERATOR_TEST_KUBECONFIG names {}, which is not a file",
             kubeconfig.display()
         );
-        Some(Self {
-            kubeconfig,
-            kubectl: PathBuf::from("kubectl"),
-            ours: None,
-            crds: OnceLock::new(),
-        })
+        Some(Self { kubeconfig, kubectl: PathBuf::from("kubectl"), ours: None, crds: OnceLock::new() })
     }
 
     /// A cluster of its own, without CRDs, that ends when it is dropped. Blocks until it answers.
@@ -79,9 +74,7 @@ impl Cluster {
     /// A client for the calling test. Not shared: a client belongs to the runtime that made it.
     pub(crate) async fn client(&self) -> Client {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         Client::try_from(config).unwrap()
     }
 
@@ -97,10 +90,7 @@ impl Cluster {
 
     /// Process ids of etcd, API server and controller manager; empty for a user's own cluster.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        self.ours
-            .as_ref()
-            .map(ControlPlane::processes)
-            .unwrap_or_default()
+        self.ours.as_ref().map(ControlPlane::processes).unwrap_or_default()
     }
 
     /// Process id of the script that keeps them.
@@ -111,10 +101,7 @@ impl Cluster {
     /// kubectl of the cluster's version, as admin.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.kubectl);
-        command
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            .args(arguments);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
         command
     }
 
@@ -146,16 +133,8 @@ impl Cluster {
             String::from_utf8_lossy(&applied.stderr)
         );
         let established = self
-            .kubectl(&[
-                "wait",
-                "--for=condition=Established",
-                "--timeout=60s",
-                "crd",
-            ])
-            .args([
-                "connectorendpoints.uko-operator.io",
-                "azurekeystoreconnections.uko-operator.io",
-            ])
+            .kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd"])
+            .args(["connectorendpoints.uko-operator.io", "azurekeystoreconnections.uko-operator.io"])
             .output()
             .unwrap();
         assert!(
@@ -203,10 +182,7 @@ impl ControlPlane {
             .stderr(fs::File::create(folder.join("run.log")).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
-        let mut plane = Self {
-            script: child,
-            folder,
-        };
+        let mut plane = Self { script: child, folder };
         plane.wait_until_ready();
         plane
     }

@@ -37,9 +37,7 @@ pub(crate) async fn try_eventually<T, E: Display>(
         match attempt().await {
             Ok(value) => return Ok(value),
             Err(seen) if started.elapsed() >= deadline => {
-                return Err(format!(
-                    "{what}: not within {deadline:?}; last seen: {seen}"
-                ));
+                return Err(format!("{what}: not within {deadline:?}; last seen: {seen}"));
             }
             Err(_) => tokio::time::sleep(BETWEEN).await,
         }

@@ -59,11 +59,7 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
             let all: Vec<&str> = text.lines().collect();
-            all.iter()
-                .skip(all.len().saturating_sub(lines))
-                .copied()
-                .collect::<Vec<_>>()
-                .join("\n")
+            all.iter().skip(all.len().saturating_sub(lines)).copied().collect::<Vec<_>>().join("\n")
         }
     }
 }

@@ -82,9 +82,7 @@ fn collect(value: &Value, path: &str, found: &mut Vec<Secret>) {
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["secret", "password", "passcode", "apikey", "keypem"]
-        .iter()
-        .any(|word| name.contains(word))
+    ["secret", "password", "passcode", "apikey", "keypem"].iter().any(|word| name.contains(word))
 }
 
 fn tokens(request: &Value, service: &str, found: &mut Vec<Secret>) {
@@ -123,18 +121,11 @@ fn spelled(request: &Value, name: &str) -> String {
 
 #[test]
 fn a_leak_is_found_in_every_spelling_and_named_without_its_value() {
-    let seed = serde_json::json!({"azure": {"operator": {"clientSecret": "aX8Q~v/w+x=\"y"}, "tenantId": "public-name"}});
+    let seed =
+        serde_json::json!({"azure": {"operator": {"clientSecret": "aX8Q~v/w+x=\"y"}, "tenantId": "public-name"}});
     let secrets = secrets(&seed, &[]);
-    for log in [
-        "aX8Q~v/w+x=\"y",
-        "s=aX8Q%7Ev%2Fw%2Bx%3D%22y",
-        r#""aX8Q~v/w+x=\"y""#,
-    ] {
-        assert_eq!(
-            found_in(&secrets, "log", log),
-            ["seed.azure.operator.clientSecret in log"],
-            "{log}"
-        );
+    for log in ["aX8Q~v/w+x=\"y", "s=aX8Q%7Ev%2Fw%2Bx%3D%22y", r#""aX8Q~v/w+x=\"y""#] {
+        assert_eq!(found_in(&secrets, "log", log), ["seed.azure.operator.clientSecret in log"], "{log}");
     }
     assert!(found_in(&secrets, "log", "public-name").is_empty());
 }
@@ -144,10 +135,7 @@ fn a_secret_may_travel_to_sign_in_and_nowhere_else() {
     let seed = serde_json::json!({"ibm": {"apiKey": "a-very-secret-key"}});
     let request = |service: &str, url: &str| serde_json::json!({"service": service, "method": "POST", "url": url, "request_body": "apikey=a-very-secret-key"});
     let signing_in = request("iam", "https://iam.cloud.ibm.com/identity/token");
-    let elsewhere = request(
-        "link",
-        "https://api.link.satellite.cloud.ibm.com/v1/connectors",
-    );
+    let elsewhere = request("link", "https://api.link.satellite.cloud.ibm.com/v1/connectors");
     let secrets = secrets(&seed, &[]);
     assert!(found_in_requests(&secrets, &[signing_in]).is_empty());
     assert_eq!(found_in_requests(&secrets, &[elsewhere]).len(), 1);

@@ -1,10 +1,7 @@
 //! What a test stands on: a Kubernetes, a cloud, an operator, a namespace.
 //!
 //! In: binaries beside the test. Out: a [`World`]. Never: an assertion about the product beyond "no secret leaked".
-#![allow(
-    dead_code,
-    reason = "a harness offers more than the tests of the day use"
-)]
+#![allow(dead_code, reason = "a harness offers more than the tests of the day use")]
 
 mod cloud;
 mod cluster;

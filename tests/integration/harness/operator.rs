@@ -47,10 +47,7 @@ impl Options {
         Self {
             namespaces: vec![namespace.to_owned()],
             policy,
-            flags: quick
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            flags: quick.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         }
     }
 
@@ -126,11 +123,9 @@ impl Operator {
 
     /// Where `/healthz`, `/readyz` and `/metrics` are: the port that it says in its log.
     pub(crate) async fn address(&self) -> SocketAddr {
-        let found = try_eventually(
-            "the operator says where it listens",
-            PROCESS_DEADLINE,
-            async || listening_at(&self.log()).ok_or("no line about listening on 127.0.0.1:PORT"),
-        )
+        let found = try_eventually("the operator says where it listens", PROCESS_DEADLINE, async || {
+            listening_at(&self.log()).ok_or("no line about listening on 127.0.0.1:PORT")
+        })
         .await;
         found.unwrap_or_else(|message| panic!("{message}\n{}", self.log_tail(30)))
     }
@@ -152,11 +147,9 @@ impl Operator {
     /// Asks it to leave (SIGTERM) and waits until it did.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
-        eventually(
-            "the operator leaves after SIGTERM",
-            PROCESS_DEADLINE,
-            async || self.child.try_wait().unwrap().ok_or("it still runs"),
-        )
+        eventually("the operator leaves after SIGTERM", PROCESS_DEADLINE, async || {
+            self.child.try_wait().unwrap().ok_or("it still runs")
+        })
         .await
     }
 
@@ -178,10 +171,7 @@ impl Operator {
 
     fn signal(&self, name: &str) {
         let id = self.id().to_string();
-        let sent = Command::new("bash")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id])
-            .status()
-            .unwrap();
+        let sent = Command::new("bash").args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id]).status().unwrap();
         assert!(sent.success(), "cannot send SIG{name} to {id}");
     }
 }
@@ -201,9 +191,7 @@ fn is_proxy(name: &str) -> bool {
 fn listening_at(log: &str) -> Option<SocketAddr> {
     log.lines()
         .filter(|line| line.to_ascii_lowercase().contains("listen"))
-        .flat_map(|line| {
-            line.split(|letter: char| !(letter.is_ascii_digit() || ".:".contains(letter)))
-        })
+        .flat_map(|line| line.split(|letter: char| !(letter.is_ascii_digit() || ".:".contains(letter))))
         .filter_map(|word| word.trim_matches(':').parse::<SocketAddr>().ok())
         .find(|address| address.port() != 0)
 }
@@ -211,22 +199,11 @@ fn listening_at(log: &str) -> Option<SocketAddr> {
 #[test]
 fn the_port_is_found_in_text_and_in_json() {
     let expected = Some("127.0.0.1:4711".parse().unwrap());
+    assert_eq!(listening_at("asked for --listen 127.0.0.1:0\nINFO listening address=127.0.0.1:4711"), expected);
+    assert_eq!(listening_at(r#"{"message":"Listening","address":"127.0.0.1:4711","level":"INFO"}"#), expected);
+    assert_eq!(listening_at("INFO listening on http://127.0.0.1:4711/"), expected);
     assert_eq!(
-        listening_at("asked for --listen 127.0.0.1:0\nINFO listening address=127.0.0.1:4711"),
-        expected
-    );
-    assert_eq!(
-        listening_at(r#"{"message":"Listening","address":"127.0.0.1:4711","level":"INFO"}"#),
-        expected
-    );
-    assert_eq!(
-        listening_at("INFO listening on http://127.0.0.1:4711/"),
-        expected
-    );
-    assert_eq!(
-        listening_at(
-            "12:30:07.123 INFO serving /metrics \u{1b}[3mlisten\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:4711"
-        ),
+        listening_at("12:30:07.123 INFO serving /metrics \u{1b}[3mlisten\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:4711"),
         expected
     );
     assert_eq!(listening_at("INFO connected to 127.0.0.1:4711"), None);

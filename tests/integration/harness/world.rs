@@ -99,20 +99,13 @@ impl World {
 
     /// Merges a patch into an object.
     pub(crate) async fn merge(&self, kind: &str, name: &str, patch: &Value) -> Value {
-        let patched = self
-            .api(kind)
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .unwrap();
+        let patched = self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
         serde_json::to_value(patched).unwrap()
     }
 
     /// Deletes an object.
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
-        self.api(kind)
-            .delete(name, &DeleteParams::default())
-            .await
-            .unwrap();
+        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// An object as it is now.
@@ -124,10 +117,7 @@ impl World {
     /// Every object of a kind in this namespace.
     pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
         let all = self.api(kind).list(&ListParams::default()).await.unwrap();
-        all.items
-            .iter()
-            .map(|object| serde_json::to_value(object).unwrap())
-            .collect()
+        all.items.iter().map(|object| serde_json::to_value(object).unwrap()).collect()
     }
 
     /// One condition of an object.
@@ -139,34 +129,19 @@ impl World {
     ///
     /// # Panics
     /// After [`DEADLINE`], with the object, its events and the logs of operator and cloud.
-    pub(crate) async fn wait_condition(
-        &self,
-        kind: &str,
-        name: &str,
-        type_: &str,
-        want: &str,
-    ) -> Value {
+    pub(crate) async fn wait_condition(&self, kind: &str, name: &str, type_: &str, want: &str) -> Value {
         let what = format!("{kind} {name} has {type_}={want}");
         self.eventually(&what, async || {
             let object = self.get(kind, name).await.ok_or("no such object")?;
             let condition = condition_of(&object, type_).ok_or("no such condition")?;
-            let current =
-                condition.get("observedGeneration") == object.pointer("/metadata/generation");
-            if current && says(&condition, want) {
-                Ok(condition)
-            } else {
-                Err(condition.to_string())
-            }
+            let current = condition.get("observedGeneration") == object.pointer("/metadata/generation");
+            if current && says(&condition, want) { Ok(condition) } else { Err(condition.to_string()) }
         })
         .await
     }
 
     /// Waits for anything, and says on failure what the world looks like.
-    pub(crate) async fn eventually<T>(
-        &self,
-        what: &str,
-        attempt: impl AsyncFnMut() -> Result<T, String>,
-    ) -> T {
+    pub(crate) async fn eventually<T>(&self, what: &str, attempt: impl AsyncFnMut() -> Result<T, String>) -> T {
         match try_eventually(what, DEADLINE, attempt).await {
             Ok(value) => value,
             Err(message) => panic!("{message}\n{}", self.diagnosis().await),
@@ -199,22 +174,13 @@ impl World {
         let secrets = leaks::secrets(&self.cloud.seed(), &requests);
         assert!(!secrets.is_empty(), "the seed holds no secret to look for");
         let mut leaks = leaks::found_in_requests(&secrets, &requests);
-        for kind in [
-            "ConnectorEndpoint",
-            "AzureKeystoreConnection",
-            "Event",
-            "ConfigMap",
-        ] {
+        for kind in ["ConnectorEndpoint", "AzureKeystoreConnection", "Event", "ConfigMap"] {
             let objects = Value::from(self.list(kind).await).to_string();
             leaks.extend(leaks::found_in(&secrets, kind, &objects));
         }
         if let Some(operator) = &self.operator {
             leaks.extend(leaks::found_in(&secrets, "the log", &operator.log()));
-            leaks.extend(leaks::found_in(
-                &secrets,
-                "the metrics",
-                &operator.metrics().await,
-            ));
+            leaks.extend(leaks::found_in(&secrets, "the metrics", &operator.metrics().await));
         }
         assert_eq!(leaks, Vec::<String>::new());
     }
@@ -224,10 +190,8 @@ impl World {
     }
 
     async fn create_namespace(&self) {
-        let api: Api<DynamicObject> =
-            Api::all_with(self.client.clone(), &api_resource("Namespace"));
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &api_resource("Namespace"));
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
         let object = serde_json::from_value(namespace).unwrap();
         api.create(&PostParams::default(), &object).await.unwrap();
     }
@@ -256,10 +220,7 @@ impl Drop for World {
     fn drop(&mut self) {
         self.operator = None; // before the cloud, or it complains about a dead proxy
         if !self.cluster.is_ours() {
-            let _left = self
-                .cluster
-                .kubectl(&["delete", "namespace", &self.namespace, "--wait=false"])
-                .output();
+            let _left = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
         }
     }
 }
@@ -270,8 +231,7 @@ fn says(condition: &Value, want: &str) -> bool {
         Some((status, reason)) => (status, Some(reason)),
         None => (want, None),
     };
-    text(condition, "/status") == status
-        && reason.is_none_or(|reason| text(condition, "/reason") == reason)
+    text(condition, "/status") == status && reason.is_none_or(|reason| text(condition, "/reason") == reason)
 }
 
 fn condition_of(object: &Value, type_: &str) -> Option<Value> {

@@ -107,6 +107,16 @@ impl Session {
         }
     }
 
+    /// Gets a token, or finds the one that is there.
+    pub(super) async fn prove(&self) -> Result<(), Error> {
+        match &*self.credential {
+            UkoCredential::Iam(credential) if self.base.is_hosted() => self.iam.token(credential).await.map(drop),
+            UkoCredential::Iam(_) => Err(not_ibms("Login")),
+            UkoCredential::OidcPassword { .. } | UkoCredential::Passcode { .. } => self.token().await.map(drop),
+            UkoCredential::MutualTls => Ok(()),
+        }
+    }
+
     /// What is sent to sign in, and the key its token is kept under; `None` where nothing is.
     fn login(&self) -> Option<Login> {
         let base = self.base.as_str();

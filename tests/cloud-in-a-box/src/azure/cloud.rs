@@ -34,22 +34,11 @@ pub static CLOUDS: [Names; 3] = [
     Names {
         cloud: Cloud::AzurePublic,
         authority: "login.microsoftonline.com",
-        authority_aliases: &[
-            "login.windows.net",
-            "login.microsoft.com",
-            "sts.windows.net",
-        ],
+        authority_aliases: &["login.windows.net", "login.microsoft.com", "sts.windows.net"],
         arm: "management.azure.com",
-        arm_audiences: &[
-            "https://management.core.windows.net",
-            "https://management.azure.com",
-        ],
+        arm_audiences: &["https://management.core.windows.net", "https://management.azure.com"],
         vault_suffix: "vault.azure.net",
-        vault_sans: &[
-            "vault.azure.net",
-            "*.vault.azure.net",
-            "*.vaultcore.azure.net",
-        ],
+        vault_sans: &["vault.azure.net", "*.vault.azure.net", "*.vaultcore.azure.net"],
         vault_zone: "privatelink.vaultcore.azure.net",
         federated_audience: "api://AzureADTokenExchange",
         graph: "graph.microsoft.com",
@@ -59,10 +48,7 @@ pub static CLOUDS: [Names; 3] = [
         authority: "login.chinacloudapi.cn",
         authority_aliases: &["login.partner.microsoftonline.cn", "sts.chinacloudapi.cn"],
         arm: "management.chinacloudapi.cn",
-        arm_audiences: &[
-            "https://management.core.chinacloudapi.cn",
-            "https://management.chinacloudapi.cn",
-        ],
+        arm_audiences: &["https://management.core.chinacloudapi.cn", "https://management.chinacloudapi.cn"],
         vault_suffix: "vault.azure.cn",
         vault_sans: &["vault.azure.cn", "*.vault.azure.cn", "*.vaultcore.azure.cn"],
         vault_zone: "privatelink.vaultcore.azure.cn",
@@ -74,16 +60,9 @@ pub static CLOUDS: [Names; 3] = [
         authority: "login.microsoftonline.us",
         authority_aliases: &["login.usgovcloudapi.net", "sts.windows.net"],
         arm: "management.usgovcloudapi.net",
-        arm_audiences: &[
-            "https://management.core.usgovcloudapi.net",
-            "https://management.usgovcloudapi.net",
-        ],
+        arm_audiences: &["https://management.core.usgovcloudapi.net", "https://management.usgovcloudapi.net"],
         vault_suffix: "vault.usgovcloudapi.net",
-        vault_sans: &[
-            "vault.usgovcloudapi.net",
-            "*.vault.usgovcloudapi.net",
-            "*.vaultcore.usgovcloudapi.net",
-        ],
+        vault_sans: &["vault.usgovcloudapi.net", "*.vault.usgovcloudapi.net", "*.vaultcore.usgovcloudapi.net"],
         vault_zone: "privatelink.vaultcore.usgovcloudapi.net",
         federated_audience: "api://AzureADTokenExchangeUSGov",
         graph: "graph.microsoft.us",
@@ -111,12 +90,10 @@ impl Names {
     /// The vault a host name stands for, public or `privatelink` form.
     #[must_use]
     pub fn vault_of_host<'a>(&self, host: &'a str) -> Option<&'a str> {
-        [self.vault_suffix, self.vault_zone]
-            .into_iter()
-            .find_map(|suffix| {
-                let name = host.strip_suffix(suffix)?.strip_suffix('.')?;
-                (!name.is_empty() && !name.contains('.')).then_some(name)
-            })
+        [self.vault_suffix, self.vault_zone].into_iter().find_map(|suffix| {
+            let name = host.strip_suffix(suffix)?.strip_suffix('.')?;
+            (!name.is_empty() && !name.contains('.')).then_some(name)
+        })
     }
 }
 
@@ -128,10 +105,7 @@ mod tests {
     fn both_names_of_a_vault_lead_to_it() {
         let public = names(Cloud::AzurePublic);
         assert_eq!(public.vault_of_host("kv1.vault.azure.net"), Some("kv1"));
-        assert_eq!(
-            public.vault_of_host("kv1.privatelink.vaultcore.azure.net"),
-            Some("kv1")
-        );
+        assert_eq!(public.vault_of_host("kv1.privatelink.vaultcore.azure.net"), Some("kv1"));
         assert_eq!(public.vault_of_host("vault.azure.net"), None);
         assert_eq!(public.vault_of_host("kv1.vault.azure.cn"), None);
     }
@@ -139,12 +113,7 @@ mod tests {
     #[test]
     fn no_certificate_name_covers_privatelink() {
         for cloud in &CLOUDS {
-            assert!(
-                cloud
-                    .vault_sans
-                    .iter()
-                    .all(|name| !name.contains("privatelink"))
-            );
+            assert!(cloud.vault_sans.iter().all(|name| !name.contains("privatelink")));
         }
     }
 }

@@ -27,16 +27,12 @@ pub fn answer(world: &mut World, call: &Call) -> Answer {
     let segments = call.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (&call.method, segments.as_slice()) {
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => {
-            match issue(world, call, cloud, tenant) {
-                Ok(answer) => answer,
-                Err(error) => refuse(world, cloud, &error),
-            }
-        }
+        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => match issue(world, call, cloud, tenant) {
+            Ok(answer) => answer,
+            Err(error) => refuse(world, cloud, &error),
+        },
         (&Method::GET, ["common", "discovery", "instance"]) => instance_discovery(),
-        (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            configuration(world, cloud, tenant)
-        }
+        (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => configuration(world, cloud, tenant),
         _ => Answer::empty(404).refused("Entra has no such path here"),
     }
 }
@@ -46,22 +42,13 @@ fn is_authority(cloud: &Names, host: &str) -> bool {
 }
 
 fn issue(world: &World, call: &Call, cloud: &Names, tenant: &str) -> Result<Answer, EntraError> {
-    if !call
-        .header("content-type")
-        .unwrap_or_default()
-        .starts_with("application/x-www-form-urlencoded")
-    {
+    if !call.header("content-type").unwrap_or_default().starts_with("application/x-www-form-urlencoded") {
         return Err(missing("grant_type"));
     }
     let form = call.form();
     let field = |name: &str| {
-        let found = form
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str());
-        found
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| missing(name))
+        let found = form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        found.filter(|value| !value.is_empty()).ok_or_else(|| missing(name))
     };
     let grant = field("grant_type")?;
     if grant != "client_credentials" {
@@ -86,7 +73,8 @@ fn issue(world: &World, call: &Call, cloud: &Names, tenant: &str) -> Result<Answ
     };
     let life = world.settings.token_lifetime_seconds;
     let access_token = mint(world, cloud, &tenant_id, client_id, &object_id, &audience);
-    let body = json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": access_token});
+    let body =
+        json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": access_token});
     Ok(Answer::json(200, &body).by(object_id))
 }
 
@@ -98,9 +86,8 @@ fn missing(name: &str) -> EntraError {
 /// The tenant's id, if it lives in the cloud whose authority was asked.
 fn tenant_here(world: &World, cloud: &Names, tenant: &str) -> Result<String, EntraError> {
     if Uuid::parse_str(tenant).is_err() && !tenant.contains('.') {
-        let text = format!(
-            "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
-        );
+        let text =
+            format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
         return Err(EntraError::new(900_023, 400, "invalid_request", text));
     }
     let found = facts::tenant(world, tenant).filter(|(_, found)| found.cloud == cloud.cloud);
@@ -138,97 +125,56 @@ fn is_resource(cloud: &Names, resource: &str) -> bool {
 }
 
 /// Entra's verdict on a federated assertion.
-fn federated(
-    world: &World,
-    application: &Application,
-    client_id: &str,
-    assertion: &str,
-) -> Result<(), EntraError> {
+fn federated(world: &World, application: &Application, client_id: &str, assertion: &str) -> Result<(), EntraError> {
     let refused = |code: u64, text: String| Err(EntraError::new(code, 401, "invalid_client", text));
     let Some(claims) = token::read(assertion.trim()) else {
         return refused(50027, "JWT token is invalid or malformed.".into());
     };
-    let text = |name: &str| {
-        claims
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (issuer, subject, now) = (text("iss"), text("sub"), now(world));
     if issuer == client_id {
-        return refused(700_027, "The certificate with identifier used to sign the client assertion is not registered on application.".into());
-    }
-    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
-    if time("exp").is_none_or(|end| end <= now)
-        || time("nbf").is_some_and(|start| start > now + 300)
-    {
         return refused(
-            700_024,
-            "Client assertion is not within its valid time range.".into(),
+            700_027,
+            "The certificate with identifier used to sign the client assertion is not registered on application."
+                .into(),
         );
     }
+    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+    if time("exp").is_none_or(|end| end <= now) || time("nbf").is_some_and(|start| start > now + 300) {
+        return refused(700_024, "Client assertion is not within its valid time range.".into());
+    }
     let audiences: Vec<String> = match claims.get("aud") {
-        Some(Value::Array(items)) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => vec![text("aud")],
     };
     let known: Vec<_> = application.federated.values().collect();
     if known.is_empty() {
-        return refused(
-            70025,
-            format!("The client '{client_id}' has no configured federated identity credentials."),
-        );
+        return refused(70025, format!("The client '{client_id}' has no configured federated identity credentials."));
     }
-    let by_issuer: Vec<_> = known
-        .iter()
-        .filter(|entry| entry.issuer == issuer)
-        .collect();
+    let by_issuer: Vec<_> = known.iter().filter(|entry| entry.issuer == issuer).collect();
     if by_issuer.is_empty() {
         return refused(
             700_211,
-            format!(
-                "No matching federated identity record found for presented assertion issuer '{issuer}'."
-            ),
+            format!("No matching federated identity record found for presented assertion issuer '{issuer}'."),
         );
     }
-    if !by_issuer
-        .iter()
-        .any(|entry| audiences.contains(&entry.audience))
-    {
+    if !by_issuer.iter().any(|entry| audiences.contains(&entry.audience)) {
         let shown = audiences.join(" ");
         return refused(
             700_212,
-            format!(
-                "No matching federated identity record found for presented assertion audience '{shown}'."
-            ),
+            format!("No matching federated identity record found for presented assertion audience '{shown}'."),
         );
     }
-    if !by_issuer
-        .iter()
-        .any(|entry| entry.subject == subject && audiences.contains(&entry.audience))
-    {
+    if !by_issuer.iter().any(|entry| entry.subject == subject && audiences.contains(&entry.audience)) {
         return refused(
             700_213,
-            format!(
-                "No matching federated identity record found for presented assertion subject '{subject}'."
-            ),
+            format!("No matching federated identity record found for presented assertion subject '{subject}'."),
         );
     }
     Ok(())
 }
 
-fn mint(
-    world: &World,
-    cloud: &Names,
-    tenant_id: &str,
-    client_id: &str,
-    object_id: &str,
-    audience: &str,
-) -> String {
+fn mint(world: &World, cloud: &Names, tenant_id: &str, client_id: &str, object_id: &str, audience: &str) -> String {
     let now = now(world);
     let issuer_host = cloud.authority_aliases.last().unwrap_or(&cloud.authority);
     token::mint(&json!({
@@ -243,10 +189,8 @@ fn refuse(world: &World, cloud: &Names, error: &EntraError) -> Answer {
     let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
     let time = utc(now(world));
     let code = error.code;
-    let description = format!(
-        "AADSTS{code}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}",
-        error.message
-    );
+    let description =
+        format!("AADSTS{code}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}", error.message);
     let body = json!({
         "error": error.error, "error_description": description, "error_codes": [code], "timestamp": time,
         "trace_id": trace, "correlation_id": correlation,
@@ -282,9 +226,7 @@ fn instance_discovery() -> Answer {
 fn configuration(world: &World, cloud: &Names, tenant: &str) -> Answer {
     let id = match tenant_here(world, cloud, tenant) {
         Ok(id) => id,
-        Err(_) if ["common", "organizations", "consumers"].contains(&tenant) => {
-            "{tenantid}".to_owned()
-        }
+        Err(_) if ["common", "organizations", "consumers"].contains(&tenant) => "{tenantid}".to_owned(),
         Err(error) => return refuse(world, cloud, &error),
     };
     let base = format!("https://{}/{id}", cloud.authority);
@@ -322,55 +264,25 @@ fn metadata(world: &World, call: &Call) -> Answer {
         Answer::json(status, &json!({"error": error, "error_description": text})).refused(text)
     };
     if call.path.trim_end_matches('/') != "/metadata/identity/oauth2/token" {
-        return refused(
-            404,
-            "not_found",
-            "The metadata service has no such path here",
-        );
+        return refused(404, "not_found", "The metadata service has no such path here");
     }
-    if !call
-        .header("metadata")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    {
-        return refused(
-            400,
-            "invalid_request",
-            "Required metadata header not specified",
-        );
+    if !call.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return refused(400, "invalid_request", "Required metadata header not specified");
     }
     if call.header("x-forwarded-for").is_some() {
         return refused(400, "invalid_request", "X-Forwarded-For is not allowed");
     }
     if call.query("api-version").is_none() {
-        return refused(
-            400,
-            "invalid_request",
-            "Required query variable 'api-version' is missing",
-        );
+        return refused(400, "invalid_request", "Required query variable 'api-version' is missing");
     }
     let Some(resource) = call.query("resource") else {
-        return refused(
-            400,
-            "invalid_request",
-            "Required query variable 'resource' is missing",
-        );
+        return refused(400, "invalid_request", "Required query variable 'resource' is missing");
     };
-    let Some(cloud) = CLOUDS
-        .iter()
-        .find(|cloud| is_resource(cloud, resource.trim_end_matches('/')))
-    else {
-        return refused(
-            400,
-            "invalid_resource",
-            "AADSTS500011: The resource principal was not found in the tenant.",
-        );
+    let Some(cloud) = CLOUDS.iter().find(|cloud| is_resource(cloud, resource.trim_end_matches('/'))) else {
+        return refused(400, "invalid_resource", "AADSTS500011: The resource principal was not found in the tenant.");
     };
-    let attached = world
-        .azure
-        .tenants
-        .iter()
-        .filter(|(_, tenant)| tenant.cloud == cloud.cloud)
-        .flat_map(|(id, tenant)| {
+    let attached =
+        world.azure.tenants.iter().filter(|(_, tenant)| tenant.cloud == cloud.cloud).flat_map(|(id, tenant)| {
             tenant
                 .applications
                 .iter()
@@ -378,21 +290,13 @@ fn metadata(world: &World, call: &Call) -> Answer {
                 .map(move |(client, found)| (id, client, found))
         });
     let wanted = call.query("client_id");
-    let mut fitting = attached
-        .filter(|(_, client, _)| wanted.is_none_or(|wanted| client.eq_ignore_ascii_case(wanted)));
+    let mut fitting = attached.filter(|(_, client, _)| wanted.is_none_or(|wanted| client.eq_ignore_ascii_case(wanted)));
     let (Some((tenant_id, client_id, application)), None) = (fitting.next(), fitting.next()) else {
         return refused(400, "invalid_request", "Identity not found");
     };
     let now = now(world);
     let life = 86_399;
-    let access_token = mint(
-        world,
-        cloud,
-        tenant_id,
-        client_id,
-        &application.object_id,
-        resource,
-    );
+    let access_token = mint(world, cloud, tenant_id, client_id, &application.object_id, resource);
     Answer::json(200, &json!({
         "access_token": access_token, "client_id": client_id, "expires_in": life.to_string(),
         "expires_on": (now + life).to_string(), "ext_expires_in": life.to_string(), "not_before": (now - 300).to_string(),

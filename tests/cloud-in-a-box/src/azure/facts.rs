@@ -18,9 +18,8 @@ pub const KEY_VAULT_READER: &str = "21090545-7ca7-4776-b22c-e363652d74d2";
 /// Key Vault Crypto User.
 pub const CRYPTO_USER: &str = "12338af0-0e69-4776-bea7-57ae8d297424";
 /// The ten key permissions UKO needs.
-pub const UKO_PERMISSIONS: [&str; 10] = [
-    "create", "import", "update", "list", "delete", "get", "recover", "purge", "backup", "restore",
-];
+pub const UKO_PERMISSIONS: [&str; 10] =
+    ["create", "import", "update", "list", "delete", "get", "recover", "purge", "backup", "restore"];
 /// The name UKO gives its key-encryption key.
 pub const KEK: &str = "EKMF-BYOK-KEK-FOR-IMPORT";
 
@@ -38,18 +37,8 @@ pub struct EntraError {
 }
 
 impl EntraError {
-    pub(crate) fn new(
-        code: u64,
-        status: u16,
-        error: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            code,
-            status,
-            error,
-            message: message.into(),
-        }
+    pub(crate) fn new(code: u64, status: u16, error: &'static str, message: impl Into<String>) -> Self {
+        Self { code, status, error, message: message.into() }
     }
 }
 
@@ -58,8 +47,7 @@ impl EntraError {
 pub fn tenant<'a>(world: &'a World, name: &str) -> Option<(&'a str, &'a Tenant)> {
     let known = world.azure.tenants.iter();
     let mut fitting = known.filter(|(id, tenant)| {
-        id.eq_ignore_ascii_case(name)
-            || (!tenant.domain.is_empty() && tenant.domain.eq_ignore_ascii_case(name))
+        id.eq_ignore_ascii_case(name) || (!tenant.domain.is_empty() && tenant.domain.eq_ignore_ascii_case(name))
     });
     fitting.next().map(|(id, tenant)| (id.as_str(), tenant))
 }
@@ -68,11 +56,7 @@ pub fn tenant<'a>(world: &'a World, name: &str) -> Option<(&'a str, &'a Tenant)>
 ///
 /// # Errors
 /// 90002, 700016 or 7000112, as Entra.
-pub fn application<'a>(
-    world: &'a World,
-    tenant_name: &str,
-    client_id: &str,
-) -> Result<&'a Application, EntraError> {
+pub fn application<'a>(world: &'a World, tenant_name: &str, client_id: &str) -> Result<&'a Application, EntraError> {
     let Some((_, tenant)) = tenant(world, tenant_name) else {
         return Err(EntraError::new(
             90002,
@@ -83,21 +67,13 @@ pub fn application<'a>(
             ),
         ));
     };
-    let found = tenant
-        .applications
-        .iter()
-        .find(|(id, _)| id.eq_ignore_ascii_case(client_id))
-        .map(|(_, found)| found);
-    let Some(found) =
-        found.filter(|found| found.visible_from.is_none_or(|from| from <= now(world)))
-    else {
+    let found = tenant.applications.iter().find(|(id, _)| id.eq_ignore_ascii_case(client_id)).map(|(_, found)| found);
+    let Some(found) = found.filter(|found| found.visible_from.is_none_or(|from| from <= now(world))) else {
         return Err(EntraError::new(
             700_016,
             400,
             "unauthorized_client",
-            format!(
-                "Application with identifier '{client_id}' was not found in the directory '{tenant_name}'."
-            ),
+            format!("Application with identifier '{client_id}' was not found in the directory '{tenant_name}'."),
         ));
     };
     if found.disabled {
@@ -115,12 +91,7 @@ pub fn application<'a>(
 ///
 /// # Errors
 /// What the token endpoint would answer.
-pub fn secret_is_valid(
-    world: &World,
-    tenant: &str,
-    client_id: &str,
-    secret: &str,
-) -> Result<String, EntraError> {
+pub fn secret_is_valid(world: &World, tenant: &str, client_id: &str, secret: &str) -> Result<String, EntraError> {
     let found = application(world, tenant, client_id)?;
     let wrong = || {
         EntraError::new(
@@ -132,11 +103,7 @@ pub fn secret_is_valid(
             ),
         )
     };
-    let known = found
-        .secrets
-        .values()
-        .find(|known| known.value == secret)
-        .ok_or_else(wrong)?;
+    let known = found.secrets.values().find(|known| known.value == secret).ok_or_else(wrong)?;
     let now = now(world);
     if known.valid_from.is_some_and(|from| from > now) {
         return Err(wrong());
@@ -163,11 +130,7 @@ pub fn vault_by_name<'a>(world: &'a World, name: &str) -> Option<&'a Vault> {
 /// A vault by resource id, without case.
 #[must_use]
 pub fn vault_by_id<'a>(world: &'a World, id: &str) -> Option<&'a Vault> {
-    world
-        .azure
-        .vaults
-        .values()
-        .find(|vault| vault.id.eq_ignore_ascii_case(id.trim_end_matches('/')))
+    world.azure.vaults.values().find(|vault| vault.id.eq_ignore_ascii_case(id.trim_end_matches('/')))
 }
 
 /// The key permissions a principal has on a vault today, in lower case; `all` is written out.
@@ -176,13 +139,11 @@ pub fn key_permissions(world: &World, vault: &Vault, oid: &str) -> BTreeSet<Stri
     if vault.enable_rbac_authorization == Some(true) {
         return permissions_by_role(world, vault, oid);
     }
-    let effective = vault
-        .policy_effective_at
-        .get(&oid.to_lowercase())
-        .is_none_or(|at| *at <= now(world));
-    let policies = vault.access_policies.iter().filter(|policy| {
-        effective && policy.application_id.is_none() && policy.object_id.eq_ignore_ascii_case(oid)
-    });
+    let effective = vault.policy_effective_at.get(&oid.to_lowercase()).is_none_or(|at| *at <= now(world));
+    let policies = vault
+        .access_policies
+        .iter()
+        .filter(|policy| effective && policy.application_id.is_none() && policy.object_id.eq_ignore_ascii_case(oid));
     let words = policies.flat_map(|policy| policy.permissions.keys.iter().flatten());
     let mut found: BTreeSet<String> = words.map(|word| word.to_lowercase()).collect();
     if found.contains("all") {
@@ -228,18 +189,8 @@ fn permissions_by_role(world: &World, vault: &Vault, oid: &str) -> BTreeSet<Stri
             }
             KEY_VAULT_READER => found.extend(["list".to_owned(), "get".to_owned()]),
             CRYPTO_USER => {
-                let words = [
-                    "list",
-                    "get",
-                    "update",
-                    "backup",
-                    "encrypt",
-                    "decrypt",
-                    "wrapkey",
-                    "unwrapkey",
-                    "sign",
-                    "verify",
-                ];
+                let words =
+                    ["list", "get", "update", "backup", "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify"];
                 found.extend(words.map(str::to_owned));
             }
             _ => {}
@@ -257,12 +208,8 @@ pub fn covers(role: &RoleAssignment, id: &str) -> bool {
 /// Whether `id` equals `scope` or lies below it, segment by segment, without case.
 #[must_use]
 pub fn is_at_or_below(id: &str, scope: &str) -> bool {
-    let (id, scope) = (
-        id.to_lowercase(),
-        scope.trim_end_matches('/').to_lowercase(),
-    );
-    id.strip_prefix(&scope)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let (id, scope) = (id.to_lowercase(), scope.trim_end_matches('/').to_lowercase());
+    id.strip_prefix(&scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// How a host leads to a vault in private.
@@ -286,29 +233,19 @@ pub fn private_endpoint_serving(world: &World, vault_name: &str, host: &str) -> 
     let zone_name = cloud::names(vault.cloud).vault_zone;
     let host = host.trim_end_matches('.').to_lowercase();
     let by_name = host == format!("{}.{zone_name}", vault.name.to_lowercase());
-    approved_endpoints(world, vault)
-        .into_iter()
-        .find_map(|(connection, endpoint, nic)| {
-            let address = &nic.private_ip_address;
-            let fits = if by_name {
-                a_record_says(world, vault, zone_name, address)
-            } else {
-                host == *address
-            };
-            fits.then(|| Serving {
-                private_endpoint: endpoint.id.clone(),
-                connection: connection.clone(),
-                address: address.clone(),
-                by_name,
-            })
+    approved_endpoints(world, vault).into_iter().find_map(|(connection, endpoint, nic)| {
+        let address = &nic.private_ip_address;
+        let fits = if by_name { a_record_says(world, vault, zone_name, address) } else { host == *address };
+        fits.then(|| Serving {
+            private_endpoint: endpoint.id.clone(),
+            connection: connection.clone(),
+            address: address.clone(),
+            by_name,
         })
+    })
 }
 
-type Approved<'a> = (
-    &'a String,
-    &'a super::state::PrivateEndpoint,
-    &'a super::state::NetworkInterface,
-);
+type Approved<'a> = (&'a String, &'a super::state::PrivateEndpoint, &'a super::state::NetworkInterface);
 
 /// Every endpoint whose connection to this vault carries traffic now.
 pub(crate) fn approved_endpoints<'a>(world: &'a World, vault: &'a Vault) -> Vec<Approved<'a>> {
@@ -320,14 +257,8 @@ pub(crate) fn approved_endpoints<'a>(world: &'a World, vault: &'a Vault) -> Vec<
     });
     approved
         .filter_map(|(name, connection)| {
-            let endpoint = world
-                .azure
-                .private_endpoints
-                .get(&connection.private_endpoint.to_lowercase())?;
-            let nic = world
-                .azure
-                .network_interfaces
-                .get(&endpoint.network_interface.to_lowercase())?;
+            let endpoint = world.azure.private_endpoints.get(&connection.private_endpoint.to_lowercase())?;
+            let nic = world.azure.network_interfaces.get(&endpoint.network_interface.to_lowercase())?;
             (endpoint.provisioning_state == "Succeeded").then_some((name, endpoint, nic))
         })
         .collect()
@@ -335,12 +266,8 @@ pub(crate) fn approved_endpoints<'a>(world: &'a World, vault: &'a Vault) -> Vec<
 
 fn a_record_says(world: &World, vault: &Vault, zone_name: &str, address: &str) -> bool {
     let zones = world.azure.private_dns_zones.values();
-    let mut fitting = zones.filter(|zone| {
-        zone.id
-            .rsplit('/')
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case(zone_name))
-    });
+    let mut fitting =
+        zones.filter(|zone| zone.id.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(zone_name)));
     fitting.any(|zone| {
         let linked = zone.links.values().any(|link| link.state == "Completed");
         let record = zone.a_records.get(&vault.name.to_lowercase());
@@ -357,9 +284,7 @@ pub fn public_access_allowed(_world: &World, vault: &Vault) -> bool {
 /// Whether this address reaches the vault's public listener.
 #[must_use]
 pub fn public_access_allowed_from(vault: &Vault, address: Option<&str>) -> bool {
-    if !vault.public_network_access.is_empty()
-        && !vault.public_network_access.eq_ignore_ascii_case("Enabled")
-    {
+    if !vault.public_network_access.is_empty() && !vault.public_network_access.eq_ignore_ascii_case("Enabled") {
         return false;
     }
     let Some(acls) = &vault.network_acls else {
@@ -368,21 +293,13 @@ pub fn public_access_allowed_from(vault: &Vault, address: Option<&str>) -> bool 
     if !acls.default_action.eq_ignore_ascii_case("Deny") {
         return true;
     }
-    address.is_some_and(|address| {
-        acls.ip_rules
-            .iter()
-            .any(|rule| range_holds(&rule.value, address))
-    })
+    address.is_some_and(|address| acls.ip_rules.iter().any(|rule| range_holds(&rule.value, address)))
 }
 
 /// Whether a CIDR or a plain address holds this IPv4 address.
 pub(crate) fn range_holds(range: &str, address: &str) -> bool {
     let (base, bits) = range.split_once('/').unwrap_or((range, "32"));
-    let numbers = (
-        base.parse::<std::net::Ipv4Addr>(),
-        address.parse::<std::net::Ipv4Addr>(),
-        bits.parse::<u32>(),
-    );
+    let numbers = (base.parse::<std::net::Ipv4Addr>(), address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>());
     let (Ok(base), Ok(address), Ok(bits @ 0..=32)) = numbers else {
         return false;
     };
@@ -394,9 +311,7 @@ pub(crate) fn range_holds(range: &str, address: &str) -> bool {
 #[must_use]
 pub fn find_key<'a>(world: &'a World, vault_name: &str, key: &str) -> Option<&'a Key> {
     let keys = &vault_by_name(world, vault_name)?.keys;
-    keys.iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(key))
-        .map(|(_, found)| found)
+    keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, found)| found)
 }
 
 /// Makes an RSA-HSM key that may only import, unless a key of this name exists; the version's identifier, or `None`
@@ -407,21 +322,10 @@ pub fn create_kek(world: &mut World, vault_id: &str, name: &str, size: u32) -> O
     let uri = cloud::names(vault.cloud).vault_uri(&vault_name);
     let now = now(world);
     if let Some(found) = find_key(world, &vault_name, name) {
-        return found
-            .deleted
-            .is_none()
-            .then(|| format!("{uri}keys/{name}/{}", found.current.version));
+        return found.deleted.is_none().then(|| format!("{uri}keys/{name}/{}", found.current.version));
     }
-    let key = Key {
-        current: vault_keys::kek_version(size, now),
-        ..Key::default()
-    };
+    let key = Key { current: vault_keys::kek_version(size, now), ..Key::default() };
     let kid = format!("{uri}keys/{name}/{}", key.current.version);
-    world
-        .azure
-        .vaults
-        .get_mut(&key_name)?
-        .keys
-        .insert(name.to_owned(), key);
+    world.azure.vaults.get_mut(&key_name)?.keys.insert(name.to_owned(), key);
     Some(kid)
 }

@@ -21,9 +21,7 @@ pub fn with_request_ids(call: &Call, mut answer: Answer) -> Answer {
     let id = Uuid::new_v4().to_string();
     match call.service {
         Service::Entra => {
-            answer = answer
-                .header("x-ms-request-id", id)
-                .header("cache-control", "no-store, no-cache");
+            answer = answer.header("x-ms-request-id", id).header("cache-control", "no-store, no-cache");
         }
         Service::Arm => {
             let route = format!("WESTEUROPE:20260101T000000Z:{id}");
@@ -67,16 +65,11 @@ pub fn iso(seconds: i64) -> String {
     // Days since 1970-01-01 to a civil date, counted in eras of 400 years from 0000-03-01.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (rest / 3600, rest % 3600 / 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -550,11 +550,7 @@ pub struct Operation {
 
 /// What an operation does when it ends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Effect {
     /// Nothing.
     #[default]

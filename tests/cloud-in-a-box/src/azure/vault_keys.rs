@@ -36,10 +36,7 @@ impl Draft {
     pub fn version(self, vault: &Vault, now: i64) -> Result<KeyVersion, String> {
         let rsa = self.kty.starts_with("RSA");
         if !["RSA", "RSA-HSM", "EC", "EC-HSM"].contains(&self.kty.as_str()) {
-            return Err(format!(
-                "Property has invalid value: kty '{}' is not supported.",
-                self.kty
-            ));
+            return Err(format!("Property has invalid value: kty '{}' is not supported.", self.kty));
         }
         if self.kty.ends_with("-HSM") && !vault.sku.eq_ignore_ascii_case("premium") {
             return Err("Hardware key operation not allowed on standard vault.".into());
@@ -48,34 +45,15 @@ impl Draft {
         if import_only && (self.key_ops.len() > 1 || self.kty != "RSA-HSM") {
             return Err("Property has invalid value: 'import' is the only operation a key exchange key may have, and it must be RSA-HSM.".into());
         }
-        let known = [
-            "encrypt",
-            "decrypt",
-            "sign",
-            "verify",
-            "wrapKey",
-            "unwrapKey",
-            "import",
-            "export",
-        ];
+        let known = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"];
         if let Some(stranger) = self.key_ops.iter().find(|op| !known.contains(&op.as_str())) {
-            return Err(format!(
-                "Property has invalid value: key operation '{stranger}' is unknown."
-            ));
+            return Err(format!("Property has invalid value: key operation '{stranger}' is unknown."));
         }
-        let size = self
-            .key_size
-            .unwrap_or(if import_only { 4096 } else { 2048 });
+        let size = self.key_size.unwrap_or(if import_only { 4096 } else { 2048 });
         if rsa && ![2048, 3072, 4096].contains(&size) {
-            return Err(format!(
-                "The specified key size {size} is invalid; valid sizes are 2048, 3072, 4096."
-            ));
+            return Err(format!("The specified key size {size} is invalid; valid sizes are 2048, 3072, 4096."));
         }
-        let key_ops = if self.key_ops.is_empty() {
-            usual_ops(rsa)
-        } else {
-            self.key_ops
-        };
+        let key_ops = if self.key_ops.is_empty() { usual_ops(rsa) } else { self.key_ops };
         Ok(KeyVersion {
             version: Uuid::new_v4().simple().to_string(),
             kty: self.kty,
@@ -93,17 +71,8 @@ impl Draft {
 }
 
 fn usual_ops(rsa: bool) -> Vec<String> {
-    let all = [
-        "encrypt",
-        "decrypt",
-        "sign",
-        "verify",
-        "wrapKey",
-        "unwrapKey",
-    ];
-    let fitting = all
-        .into_iter()
-        .filter(|op| rsa || ["sign", "verify"].contains(op));
+    let all = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"];
+    let fitting = all.into_iter().filter(|op| rsa || ["sign", "verify"].contains(op));
     fitting.map(str::to_owned).collect()
 }
 
@@ -125,19 +94,13 @@ pub fn kek_version(size: u32, now: i64) -> KeyVersion {
 /// The key's name as it was created, found without case.
 #[must_use]
 pub fn spelled<'a>(vault: &'a Vault, name: &str) -> Option<(&'a String, &'a Key)> {
-    vault
-        .keys
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+    vault.keys.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
 /// `https://…/keys/{name}[/{version}]`.
 #[must_use]
 pub fn kid(vault: &Vault, name: &str, version: Option<&str>) -> String {
-    let base = format!(
-        "{}keys/{name}",
-        cloud::names(vault.cloud).vault_uri(&vault.name)
-    );
+    let base = format!("{}keys/{name}", cloud::names(vault.cloud).vault_uri(&vault.name));
     version.map_or(base.clone(), |version| format!("{base}/{version}"))
 }
 
@@ -149,11 +112,7 @@ pub fn recovery(vault: &Vault) -> (String, Option<i64>) {
     }
     let days = vault.soft_delete_retention_in_days.unwrap_or(90);
     let prefix = if days < 90 { "Customized" } else { "" };
-    let purgeable = if vault.enable_purge_protection == Some(true) {
-        ""
-    } else {
-        "+Purgeable"
-    };
+    let purgeable = if vault.enable_purge_protection == Some(true) { "" } else { "+Purgeable" };
     (format!("{prefix}Recoverable{purgeable}"), Some(days))
 }
 
@@ -175,9 +134,9 @@ pub fn coordinate(version: &KeyVersion, axis: char) -> String {
 
 /// Bytes that look random and depend on the text only; the first bit and the last are set.
 fn bytes(text: &str, length: usize) -> Vec<u8> {
-    let mut state = text.bytes().fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
+    let mut state = text
+        .bytes()
+        .fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
     let mut made: Vec<u8> = (0..length)
         .map(|_| {
             state ^= state << 13;
@@ -220,19 +179,8 @@ mod tests {
 
     #[test]
     fn a_standard_vault_takes_no_hardware_key() {
-        let vault = Vault {
-            sku: "standard".into(),
-            ..Vault::default()
-        };
-        let draft = Draft {
-            kty: "RSA-HSM".into(),
-            ..Draft::default()
-        };
-        assert!(
-            draft
-                .version(&vault, 0)
-                .unwrap_err()
-                .contains("standard vault")
-        );
+        let vault = Vault { sku: "standard".into(), ..Vault::default() };
+        let draft = Draft { kty: "RSA-HSM".into(), ..Draft::default() };
+        assert!(draft.version(&vault, 0).unwrap_err().contains("standard vault"));
     }
 }

@@ -26,11 +26,7 @@ pub fn answer(world: &World, call: &Call) -> Answer {
         return refused(405, "the broker only answers GET").by(caller.iam_id);
     }
     let region = call.host.split('.').next().unwrap_or_default();
-    let known = world
-        .ibm
-        .uko
-        .get(*id)
-        .filter(|_| *id != SELF_MANAGED && region == world.ibm.region);
+    let known = world.ibm.uko.get(*id).filter(|_| *id != SELF_MANAGED && region == world.ibm.region);
     let Some(host) = known.and_then(|server| server.hosts.first()) else {
         return refused(404, "no such instance in this region").by(caller.iam_id);
     };

@@ -32,11 +32,7 @@ fn answered(world: &World, call: &Call) -> Answer {
     let caller = match iam::caller(world, call) {
         Ok(caller) => caller,
         Err(stranger) => {
-            let code = if stranger.status == 401 {
-                "UNAUTHENTICATED"
-            } else {
-                "FORBIDDEN"
-            };
+            let code = if stranger.status == 401 { "UNAUTHENTICATED" } else { "FORBIDDEN" };
             return errors(&stranger.why, code).refused(stranger.why);
         }
     };
@@ -44,28 +40,21 @@ fn answered(world: &World, call: &Call) -> Answer {
         Ok(body) => body,
         Err(answer) => return answer.by(caller.iam_id),
     };
-    let query = body
-        .get("query")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
     let variables = body.get("variables").cloned().unwrap_or(Value::Null);
     let operation = body.get("operationName").and_then(Value::as_str);
-    let done =
-        graphql::parse(query, &variables, operation).and_then(|asked| match asked.kind.as_str() {
-            "query" => data(world, &asked.selection),
-            other => Err(format!("The box serves no {other}.")),
-        });
+    let done = graphql::parse(query, &variables, operation).and_then(|asked| match asked.kind.as_str() {
+        "query" => data(world, &asked.selection),
+        other => Err(format!("The box serves no {other}.")),
+    });
     match done {
         Ok(data) => Answer::json(200, &json!({"data": data})).by(caller.iam_id),
-        Err(why) => errors(&why, "GRAPHQL_VALIDATION_FAILED")
-            .refused(why)
-            .by(caller.iam_id),
+        Err(why) => errors(&why, "GRAPHQL_VALIDATION_FAILED").refused(why).by(caller.iam_id),
     }
 }
 
 fn errors(message: &str, code: &str) -> Answer {
-    let body =
-        json!({"errors": [{"message": message, "extensions": {"code": code}}], "data": null});
+    let body = json!({"errors": [{"message": message, "extensions": {"code": code}}], "data": null});
     Answer::json(200, &body)
 }
 
@@ -85,10 +74,7 @@ fn data(world: &World, selection: &[Field]) -> Result<Value, String> {
 
 fn node(world: &World, field: &Field) -> Result<Value, String> {
     let Some(Value::String(id)) = field.arguments.get("id") else {
-        return Err(
-            "Field \"node\" argument \"id\" of type \"ID!\" is required, but it was not provided."
-                .into(),
-        );
+        return Err("Field \"node\" argument \"id\" of type \"ID!\" is required, but it was not provided.".into());
     };
     match world.ibm.connectors.get(id) {
         Some(connector) => graphql::select(&shown(world, id, connector), &field.selection),
@@ -98,9 +84,7 @@ fn node(world: &World, field: &Field) -> Result<Value, String> {
 
 fn page(world: &World, field: &Field) -> Result<Value, String> {
     let mut all: Vec<_> = world.ibm.connectors.iter().collect();
-    all.sort_by(|(id, one), (other_id, other)| {
-        (&one.created_date, id).cmp(&(&other.created_date, other_id))
-    });
+    all.sort_by(|(id, one), (other_id, other)| (&one.created_date, id).cmp(&(&other.created_date, other_id)));
     let at = |cursor: &str| all.iter().position(|(id, _)| STANDARD.encode(id) == cursor);
     let mut from = 0;
     let mut to = all.len();
@@ -127,11 +111,7 @@ fn page(world: &World, field: &Field) -> Result<Value, String> {
             json!({"__typename": "SatelliteConnectorEdge", "cursor": cursor, "node": shown(world, id, connector)})
         })
         .collect();
-    let cursor = |edge: Option<&Value>| {
-        edge.and_then(|edge| edge.get("cursor"))
-            .cloned()
-            .unwrap_or(Value::Null)
-    };
+    let cursor = |edge: Option<&Value>| edge.and_then(|edge| edge.get("cursor")).cloned().unwrap_or(Value::Null);
     let whole = json!({
         "__typename": "SatelliteConnectorConnection",
         "pageInfo": {
@@ -150,33 +130,23 @@ fn text<'a>(field: &'a Field, argument: &str) -> Result<Option<&'a str>, String>
     match field.arguments.get(argument) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(format!(
-            "String cannot represent a non string value: {other}"
-        )),
+        Some(other) => Err(format!("String cannot represent a non string value: {other}")),
     }
 }
 
 fn size(field: &Field, argument: &str) -> Result<Option<usize>, String> {
     match field.arguments.get(argument) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => match value
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-        {
+        Some(value) => match value.as_u64().and_then(|number| usize::try_from(number).ok()) {
             Some(number @ 1..=PAGE_LIMIT) => Ok(Some(number)),
-            _ => Err(format!(
-                "Argument \"{argument}\" must be a number from 1 to {PAGE_LIMIT}."
-            )),
+            _ => Err(format!("Argument \"{argument}\" must be a number from 1 to {PAGE_LIMIT}.")),
         },
     }
 }
 
 fn shown(world: &World, id: &str, connector: &Connector) -> Value {
     let account = &world.ibm.account;
-    let crn = format!(
-        "crn:v1:bluemix:public:satellite:{}:a/{account}:{id}::",
-        connector.region
-    );
+    let crn = format!("crn:v1:bluemix:public:satellite:{}:a/{account}:{id}::", connector.region);
     json!({
         "__typename": "SatelliteConnector",
         "id": id,

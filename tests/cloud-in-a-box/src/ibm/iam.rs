@@ -23,24 +23,10 @@ const LIFETIME: i64 = 3600;
 #[must_use]
 pub fn answer(world: &World, call: &Call) -> Answer {
     if call.path != "/identity/token" {
-        return refusal(
-            world,
-            call,
-            404,
-            "BXNIM0404E",
-            "Not found.",
-            "IAM has no such route in the box",
-        );
+        return refusal(world, call, 404, "BXNIM0404E", "Not found.", "IAM has no such route in the box");
     }
     if call.method != http::Method::POST {
-        return refusal(
-            world,
-            call,
-            405,
-            "BXNIM0405E",
-            "Method not allowed.",
-            "only POST is known here",
-        );
+        return refusal(world, call, 405, "BXNIM0405E", "Method not allowed.", "only POST is known here");
     }
     let form: BTreeMap<String, String> = call.form().into_iter().collect();
     match form.get("grant_type").map(String::as_str) {
@@ -48,14 +34,7 @@ pub fn answer(world: &World, call: &Call) -> Answer {
         Some(GRANT_CR_TOKEN) => by_cr_token(world, call, &form),
         Some(other) => {
             let why = format!("grant type {other} is not served");
-            refusal(
-                world,
-                call,
-                400,
-                "BXNIM0408E",
-                "Unsupported grant type.",
-                &why,
-            )
+            refusal(world, call, 400, "BXNIM0408E", "Unsupported grant type.", &why)
         }
         None => missing(world, call, "grant_type"),
     }
@@ -67,14 +46,7 @@ fn by_api_key(world: &World, call: &Call, form: &BTreeMap<String, String>) -> An
     };
     match world.ibm.api_keys.get(key) {
         Some(identity) => granted(world, &identity.iam_id, GRANT_API_KEY),
-        None => refusal(
-            world,
-            call,
-            400,
-            "BXNIM0415E",
-            "Provided API key could not be found.",
-            "no such API key",
-        ),
+        None => refusal(world, call, 400, "BXNIM0415E", "Provided API key could not be found.", "no such API key"),
     }
 }
 
@@ -84,35 +56,17 @@ fn by_cr_token(world: &World, call: &Call, form: &BTreeMap<String, String>) -> A
     };
     let wanted_id = form.get("profile_id");
     let wanted_name = form.get("profile_name");
-    let profile = world
-        .ibm
-        .profiles
-        .iter()
-        .find(|(id, profile)| match (wanted_id, wanted_name) {
-            (Some(wanted), _) => *id == wanted,
-            (None, Some(wanted)) => profile.name == *wanted,
-            (None, None) => false,
-        });
+    let profile = world.ibm.profiles.iter().find(|(id, profile)| match (wanted_id, wanted_name) {
+        (Some(wanted), _) => *id == wanted,
+        (None, Some(wanted)) => profile.name == *wanted,
+        (None, None) => false,
+    });
     let Some((_, profile)) = profile else {
         let words = "Provided trusted profile could not be found.";
-        return refusal(
-            world,
-            call,
-            400,
-            "BXNIM0426E",
-            words,
-            "no such trusted profile",
-        );
+        return refusal(world, call, 400, "BXNIM0426E", words, "no such trusted profile");
     };
     match service_account(cr_token, now(world)) {
-        Err(why) => refusal(
-            world,
-            call,
-            400,
-            "BXNIM0425E",
-            "Provided compute resource token is not valid.",
-            &why,
-        ),
+        Err(why) => refusal(world, call, 400, "BXNIM0425E", "Provided compute resource token is not valid.", &why),
         Ok(account) if profile.links.is_empty() || profile.links.contains(&account) => {
             granted(world, &profile.iam_id, GRANT_CR_TOKEN)
         }
@@ -127,11 +81,8 @@ fn by_cr_token(world: &World, call: &Call, form: &BTreeMap<String, String>) -> A
 /// The service account (`namespace/name`) of a projected token whose audience is `iam`.
 fn service_account(cr_token: &str, now: i64) -> Result<String, String> {
     let part = cr_token.split('.').nth(1).ok_or("the token is no JWT")?;
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part.trim_end_matches('='))
-        .map_err(|_| "the token's claims are not base64")?;
-    let claims: Value =
-        serde_json::from_slice(&bytes).map_err(|_| "the token's claims are not JSON")?;
+    let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).map_err(|_| "the token's claims are not base64")?;
+    let claims: Value = serde_json::from_slice(&bytes).map_err(|_| "the token's claims are not JSON")?;
     let for_iam = match claims.get("aud") {
         Some(Value::String(audience)) => audience == "iam",
         Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == "iam"),
@@ -140,17 +91,10 @@ fn service_account(cr_token: &str, now: i64) -> Result<String, String> {
     if !for_iam {
         return Err("the token's audience is not `iam`".into());
     }
-    if claims
-        .get("exp")
-        .and_then(Value::as_i64)
-        .is_some_and(|exp| exp <= now)
-    {
+    if claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now) {
         return Err("the token has expired".into());
     }
-    let subject = claims
-        .get("sub")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
     subject
         .strip_prefix("system:serviceaccount:")
         .and_then(|rest| rest.split_once(':'))
@@ -186,9 +130,7 @@ fn granted(world: &World, iam_id: &str, grant: &str) -> Answer {
         "expiration": expires,
         "scope": "ibm openid",
     });
-    Answer::json(200, &body)
-        .header("Transaction-Id", Uuid::new_v4().simple().to_string())
-        .by(iam_id)
+    Answer::json(200, &body).header("Transaction-Id", Uuid::new_v4().simple().to_string()).by(iam_id)
 }
 
 fn missing(world: &World, call: &Call, property: &str) -> Answer {
@@ -196,14 +138,7 @@ fn missing(world: &World, call: &Call, property: &str) -> Answer {
     refusal(world, call, 400, "BXNIM0109E", &words, &words)
 }
 
-fn refusal(
-    world: &World,
-    call: &Call,
-    status: u16,
-    code: &str,
-    message: &str,
-    why: &str,
-) -> Answer {
+fn refusal(world: &World, call: &Call, status: u16, code: &str, message: &str, why: &str) -> Answer {
     let request_id = Uuid::new_v4().simple().to_string();
     let time = rfc3339(now(world));
     let body = json!({
@@ -220,9 +155,7 @@ fn refusal(
             "locale": "en_US",
         },
     });
-    Answer::json(status, &body)
-        .header("Transaction-Id", request_id)
-        .refused(why)
+    Answer::json(status, &body).header("Transaction-Id", request_id).refused(why)
 }
 
 /// The bearer of a valid IAM token.
@@ -248,50 +181,24 @@ pub struct Stranger {
 /// # Errors
 /// 401 without a valid token of this account, 403 for an identity without access.
 pub fn caller(world: &World, call: &Call) -> Result<Caller, Stranger> {
-    let stranger = |status, why: &str| Stranger {
-        status,
-        why: why.to_owned(),
-    };
-    let bearer = call
-        .bearer()
-        .ok_or_else(|| stranger(401, "no bearer token"))?;
+    let stranger = |status, why: &str| Stranger { status, why: why.to_owned() };
+    let bearer = call.bearer().ok_or_else(|| stranger(401, "no bearer token"))?;
     let claims = token::read(bearer).ok_or_else(|| stranger(401, "the bearer token is no JWT"))?;
     if claims.get("iss").and_then(Value::as_str) != Some("https://iam.cloud.ibm.com/identity") {
         return Err(stranger(401, "the token was not issued by IBM Cloud IAM"));
     }
-    if claims
-        .get("exp")
-        .and_then(Value::as_i64)
-        .is_none_or(|exp| exp <= now(world))
-    {
+    if claims.get("exp").and_then(Value::as_i64).is_none_or(|exp| exp <= now(world)) {
         return Err(stranger(401, "the token has expired"));
     }
-    let account = claims
-        .pointer("/account/bss")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let account = claims.pointer("/account/bss").and_then(Value::as_str).unwrap_or_default();
     if account != world.ibm.account {
         return Err(stranger(403, "the token belongs to another account"));
     }
-    let iam_id = claims
-        .get("iam_id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let without_access = world
-        .ibm
-        .api_keys
-        .values()
-        .any(|key| key.iam_id == iam_id && key.without_access)
-        || world
-            .ibm
-            .profiles
-            .values()
-            .any(|profile| profile.iam_id == iam_id && profile.without_access);
+    let iam_id = claims.get("iam_id").and_then(Value::as_str).unwrap_or_default();
+    let without_access = world.ibm.api_keys.values().any(|key| key.iam_id == iam_id && key.without_access)
+        || world.ibm.profiles.values().any(|profile| profile.iam_id == iam_id && profile.without_access);
     if without_access {
         return Err(stranger(403, "this identity has no role on the service"));
     }
-    Ok(Caller {
-        iam_id: iam_id.to_owned(),
-        account: account.to_owned(),
-    })
+    Ok(Caller { iam_id: iam_id.to_owned(), account: account.to_owned() })
 }

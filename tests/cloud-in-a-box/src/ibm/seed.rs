@@ -8,9 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::state::{
-    Connector, Ibm, Identity, Location, Profile, SELF_MANAGED, SelfManaged, UkoServer, Vault,
-};
+use super::state::{Connector, Ibm, Identity, Location, Profile, SELF_MANAGED, SelfManaged, UkoServer, Vault};
 use crate::state::World;
 
 const ACCOUNT: &str = "3f6a9b0c1d2e4f5a8b7c6d5e4f3a2b1c";
@@ -34,26 +32,16 @@ impl Ibm {
             region: REGION.into(),
             api_keys: BTreeMap::from([(
                 API_KEY.into(),
-                Identity {
-                    iam_id: "iam-ServiceId-2f1e0d9c-8b7a-4695-8473-62514f3e2d1c".into(),
-                    without_access: false,
-                },
+                Identity { iam_id: "iam-ServiceId-2f1e0d9c-8b7a-4695-8473-62514f3e2d1c".into(), without_access: false },
             )]),
             profiles: BTreeMap::from([(PROFILE.into(), profile())]),
             connectors: BTreeMap::from([(connector_id(), connector())]),
             locations: BTreeMap::from([(
                 LOCATION.into(),
-                Location {
-                    description: "keys".into(),
-                    tunnels: 3,
-                    created_at: START,
-                },
+                Location { description: "keys".into(), tunnels: 3, created_at: START },
             )]),
             uko: BTreeMap::from([
-                (
-                    INSTANCE.into(),
-                    server(vec![own_name(), format!("{}:{PORT}", legacy_name())], VAULT),
-                ),
+                (INSTANCE.into(), server(vec![own_name(), format!("{}:{PORT}", legacy_name())], VAULT)),
                 (SELF_MANAGED.into(), server(Vec::new(), OWN_VAULT)),
             ]),
             self_managed: self_managed(),
@@ -80,12 +68,7 @@ fn connector() -> Connector {
 }
 
 fn profile() -> Profile {
-    Profile {
-        name: "uko-operator".into(),
-        iam_id: format!("iam-{PROFILE}"),
-        links: Vec::new(),
-        without_access: false,
-    }
+    Profile { name: "uko-operator".into(), iam_id: format!("iam-{PROFILE}"), links: Vec::new(), without_access: false }
 }
 
 fn own_name() -> String {
@@ -106,11 +89,7 @@ fn server(hosts: Vec<String>, vault: &str) -> UkoServer {
         updated_by: "IBMid-0600002K1P".into(),
         recovery_key_label: None,
     };
-    UkoServer {
-        hosts,
-        vaults: BTreeMap::from([(vault.into(), payments)]),
-        ..UkoServer::default()
-    }
+    UkoServer { hosts, vaults: BTreeMap::from([(vault.into(), payments)]), ..UkoServer::default() }
 }
 
 fn self_managed() -> SelfManaged {
@@ -170,9 +149,6 @@ mod tests {
     #[test]
     fn the_connectors_id_decodes_to_its_kind() {
         let plain = URL_SAFE_NO_PAD.decode(connector_id()).unwrap();
-        assert_eq!(
-            String::from_utf8(plain).unwrap(),
-            "SatelliteConnector:\"ci8sugud1pgdkfe1ku1g\""
-        );
+        assert_eq!(String::from_utf8(plain).unwrap(), "SatelliteConnector:\"ci8sugud1pgdkfe1ku1g\"");
     }
 }

@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The open questions. Each is settable through `/state` under `ibm.switches`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an independent question that IBM leaves open"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent question that IBM leaves open")]
 pub struct Switches {
     /// Reads of a new Link endpoint that still show no client address [I].
     pub reads_to_client_address: u32,
@@ -110,11 +107,7 @@ pub struct Quota {
 
 impl Default for Quota {
     fn default() -> Self {
-        Self {
-            limit: 25,
-            status: 400,
-            message: "The number of endpoints exceeds the limit of this connector.".into(),
-        }
+        Self { limit: 25, status: 400, message: "The number of endpoints exceeds the limit of this connector.".into() }
     }
 }
 
@@ -158,10 +151,6 @@ pub struct DryRunAnswers {
 
 impl Default for DryRunAnswers {
     fn default() -> Self {
-        Self {
-            passed: 201,
-            failed: 400,
-            names_the_field: true,
-        }
+        Self { passed: 201, failed: 400, names_the_field: true }
     }
 }

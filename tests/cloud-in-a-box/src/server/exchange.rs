@@ -22,12 +22,7 @@ pub async fn run(core: &Arc<Core>, call: Call) -> Option<Answer> {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let answer = decide(core, &call, fault.as_ref());
-    core.log().push(Entry::new(
-        &call,
-        answer.as_ref(),
-        fault.map(|rule| rule.id),
-        started,
-    ));
+    core.log().push(Entry::new(&call, answer.as_ref(), fault.map(|rule| rule.id), started));
     answer
 }
 
@@ -79,9 +74,7 @@ pub fn route(world: &mut World, call: &Call) -> Answer {
         Service::Entra | Service::Imds => azure::entra::answer(world, call),
         Service::Arm => azure::arm::answer(world, call),
         Service::Kv => azure::kv::answer(world, call),
-        Service::Iam | Service::Containers | Service::Link | Service::Broker | Service::Uko => {
-            ibm::answer(world, call)
-        }
+        Service::Iam | Service::Containers | Service::Link | Service::Broker | Service::Uko => ibm::answer(world, call),
         Service::Unknown => Answer::empty(403).refused("no service of the box has this host"),
     }
 }
@@ -95,14 +88,8 @@ fn faulty(call: &Call, effect: &EffectFields, principal: Option<String>) -> Answ
     let status = effect.status.unwrap_or(500);
     let mut answer = match &effect.body {
         Some(Value::String(text)) => {
-            let kind = if text.trim_start().starts_with('<') {
-                "text/html"
-            } else {
-                "text/plain"
-            };
-            Answer::empty(status)
-                .header("content-type", kind)
-                .with_body(text.clone().into_bytes())
+            let kind = if text.trim_start().starts_with('<') { "text/html" } else { "text/plain" };
+            Answer::empty(status).header("content-type", kind).with_body(text.clone().into_bytes())
         }
         Some(value) => Answer::json(status, value),
         None => Answer::json(status, &usual_words(call.service, status)),
@@ -114,9 +101,7 @@ fn faulty(call: &Call, effect: &EffectFields, principal: Option<String>) -> Answ
         None => {}
     }
     for (name, value) in effect.headers.iter().flatten() {
-        answer
-            .headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        answer.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         answer = answer.header(name, value.clone());
     }
     answer.refused("a fault that was set")

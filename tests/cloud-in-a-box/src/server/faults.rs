@@ -143,19 +143,11 @@ impl Faults {
         ];
         let members = value.as_object().ok_or("a fault is a JSON object")?;
         if let Some(stranger) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(format!(
-                "unknown member `{stranger}`; known are {}",
-                known.join(", ")
-            ));
+            return Err(format!("unknown member `{stranger}`; known are {}", known.join(", ")));
         }
         let mut rule: Rule = serde_json::from_value(value).map_err(|error| error.to_string())?;
         check(&rule)?;
-        let path = rule
-            .path
-            .as_deref()
-            .map(Regex::new)
-            .transpose()
-            .map_err(|error| format!("path: {error}"))?;
+        let path = rule.path.as_deref().map(Regex::new).transpose().map_err(|error| format!("path: {error}"))?;
         self.last_id = self.last_id.saturating_add(1);
         rule.id = self.last_id;
         self.live.push(Live { rule, path });
@@ -165,9 +157,7 @@ impl Faults {
     /// The fault this request meets, if any; counts it.
     pub fn take(&mut self, call: &Call) -> Option<Rule> {
         let target = call.path_and_query();
-        self.live
-            .iter_mut()
-            .find_map(|live| live.strike(call, &target))
+        self.live.iter_mut().find_map(|live| live.strike(call, &target))
     }
 
     /// The rules as they stand; spent ones have `count` 0.
@@ -189,18 +179,11 @@ fn check(rule: &Rule) -> Result<(), String> {
     if effect.drop.is_some() && effect.cut().is_none() {
         return Err("drop is true or \"after\"".into());
     }
-    if effect
-        .status
-        .is_some_and(|status| !(200..=599).contains(&status))
-    {
+    if effect.status.is_some_and(|status| !(200..=599).contains(&status)) {
         return Err("status lies between 200 and 599".into());
     }
-    let alone = [
-        effect.status.is_some(),
-        effect.drop.is_some(),
-        effect.commit_after_ms.is_some(),
-        effect.async_fail.is_some(),
-    ];
+    let alone =
+        [effect.status.is_some(), effect.drop.is_some(), effect.commit_after_ms.is_some(), effect.async_fail.is_some()];
     match alone.iter().filter(|given| **given).count() {
         0 if effect.latency_ms.is_none() => {
             Err("one of status, latency_ms, drop, commit_after_ms, async_fail must be given".into())
@@ -213,22 +196,10 @@ fn check(rule: &Rule) -> Result<(), String> {
 impl Live {
     fn strike(&mut self, call: &Call, target: &str) -> Option<Rule> {
         let rule = &mut self.rule;
-        let fits = rule
-            .service
-            .as_deref()
-            .is_none_or(|service| service == call.service.as_str())
-            && rule
-                .method
-                .as_deref()
-                .is_none_or(|method| call.method.as_str().eq_ignore_ascii_case(method))
-            && rule
-                .host
-                .as_deref()
-                .is_none_or(|host| host.eq_ignore_ascii_case(&call.host))
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|path| path.is_match(target) || path.is_match(&readable(target)));
+        let fits = rule.service.as_deref().is_none_or(|service| service == call.service.as_str())
+            && rule.method.as_deref().is_none_or(|method| call.method.as_str().eq_ignore_ascii_case(method))
+            && rule.host.as_deref().is_none_or(|host| host.eq_ignore_ascii_case(&call.host))
+            && self.path.as_ref().is_none_or(|path| path.is_match(target) || path.is_match(&readable(target)));
         if !fits || rule.count.0 == 0 {
             return None;
         }
@@ -245,14 +216,8 @@ impl Live {
 
 /// The target with its percent-encoding undone, so that a rule may be written either way.
 fn readable(target: &str) -> String {
-    let text = target
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
-    url::form_urlencoded::parse(text.as_bytes())
-        .next()
-        .map(|(key, _)| key.into_owned())
-        .unwrap_or_default()
+    let text = target.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -292,9 +257,7 @@ mod tests {
     #[test]
     fn the_first_live_rule_wins() {
         let mut faults = Faults::default();
-        let first = faults
-            .add(json!({"status": 429, "retry_after": 7}))
-            .unwrap();
+        let first = faults.add(json!({"status": 429, "retry_after": 7})).unwrap();
         let second = faults.add(json!({"count": -1, "latency_ms": 5})).unwrap();
         let get = call(Method::GET, "/");
         let struck: Vec<u64> = (0..3).map(|_| faults.take(&get).unwrap().id).collect();
@@ -304,35 +267,10 @@ mod tests {
     #[test]
     fn a_rule_that_makes_no_sense_is_refused_with_the_reason() {
         let mut faults = Faults::default();
-        assert!(
-            faults
-                .add(json!({"statsu": 500}))
-                .unwrap_err()
-                .contains("statsu")
-        );
-        assert!(
-            faults
-                .add(json!({"service": "arm"}))
-                .unwrap_err()
-                .contains("must be given")
-        );
-        assert!(
-            faults
-                .add(json!({"status": 500, "drop": true}))
-                .unwrap_err()
-                .contains("only one")
-        );
-        assert!(
-            faults
-                .add(json!({"drop": "before"}))
-                .unwrap_err()
-                .contains("after")
-        );
-        assert!(
-            faults
-                .add(json!({"path": "(", "status": 500}))
-                .unwrap_err()
-                .contains("path")
-        );
+        assert!(faults.add(json!({"statsu": 500})).unwrap_err().contains("statsu"));
+        assert!(faults.add(json!({"service": "arm"})).unwrap_err().contains("must be given"));
+        assert!(faults.add(json!({"status": 500, "drop": true})).unwrap_err().contains("only one"));
+        assert!(faults.add(json!({"drop": "before"})).unwrap_err().contains("after"));
+        assert!(faults.add(json!({"path": "(", "status": 500})).unwrap_err().contains("path"));
     }
 }

@@ -39,9 +39,7 @@ fn environment(dir: &Path, proxy: SocketAddr, control: SocketAddr) -> String {
         ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
         ("CLOUD_IN_A_BOX_CONTROL", format!("http://{control}")),
     ];
-    lines
-        .map(|(name, value)| format!("export {name}='{value}'\n"))
-        .concat()
+    lines.map(|(name, value)| format!("export {name}='{value}'\n")).concat()
 }
 
 fn seed_with_certificates(dir: &Path, core: &Core) -> Value {

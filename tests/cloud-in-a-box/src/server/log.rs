@@ -68,10 +68,7 @@ impl Entry {
             request_body,
             status: answer.map(|answer| answer.status),
             response_headers: redact::headers(
-                shown
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_str())),
+                shown.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
                 &mut secrets,
             ),
             response_body: redact::body(&shown.body, response_type, &mut secrets),
@@ -88,9 +85,7 @@ impl Entry {
 /// Real time, Unix seconds with fraction.
 #[must_use]
 pub fn clock() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// The log.
@@ -106,15 +101,8 @@ impl Log {
         self.last = self.last.saturating_add(1);
         entry.seq = self.last;
         if let Some(why) = &entry.refusal {
-            let status = entry
-                .status
-                .map_or("cut".to_owned(), |status| status.to_string());
-            eprintln!(
-                "refused {} {} {}: {why}",
-                status,
-                entry.method,
-                entry.url.split('?').next().unwrap_or_default()
-            );
+            let status = entry.status.map_or("cut".to_owned(), |status| status.to_string());
+            eprintln!("refused {} {} {}: {why}", status, entry.method, entry.url.split('?').next().unwrap_or_default());
         }
         if self.entries.len() >= BOUND {
             self.entries.pop_front();

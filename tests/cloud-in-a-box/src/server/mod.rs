@@ -45,13 +45,7 @@ impl Options {
     #[must_use]
     pub fn anywhere(dir: PathBuf) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            listen,
-            control: listen,
-            imds: None,
-            dir,
-            world: seed::world(),
-        }
+        Self { listen, control: listen, imds: None, dir, world: seed::world() }
     }
 }
 
@@ -122,8 +116,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let proxy_listener = TcpListener::bind(options.listen).await?;
     let control_listener = TcpListener::bind(options.control).await?;
     let (proxy, control) = (proxy_listener.local_addr()?, control_listener.local_addr()?);
-    let certificates =
-        Certificates::new(&options.world.ibm.self_managed.user_id).map_err(io::Error::other)?;
+    let certificates = Certificates::new(&options.world.ibm.self_managed.user_id).map_err(io::Error::other)?;
     let core = Arc::new(Core {
         start: options.world.clone(),
         world: Mutex::new(options.world),
@@ -135,17 +128,8 @@ pub async fn start(options: Options) -> io::Result<Running> {
     tasks.spawn(proxy::serve(proxy_listener, Arc::clone(&core)));
     tasks.spawn(control::serve(control_listener, Arc::clone(&core)));
     if let Some(address) = options.imds {
-        tasks.spawn(proxy::serve(
-            TcpListener::bind(address).await?,
-            Arc::clone(&core),
-        ));
+        tasks.spawn(proxy::serve(TcpListener::bind(address).await?, Arc::clone(&core)));
     }
     files::write(&options.dir, &core, proxy, control)?;
-    Ok(Running {
-        proxy,
-        control,
-        dir: options.dir,
-        core,
-        tasks,
-    })
+    Ok(Running { proxy, control, dir: options.dir, core, tasks })
 }

@@ -59,8 +59,7 @@ async fn outer(stream: TcpStream, core: Arc<Core>) {
         let core = Arc::clone(&core);
         async move { first_request(core, request).await }
     });
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // An error here is a client that went away or a connection cut on purpose.
     let _ = connection.with_upgrades().await;
 }
@@ -72,26 +71,12 @@ async fn first_request(core: Arc<Core>, request: Request<Incoming>) -> Result<Re
     let host = host_of(&request);
     let (name, port) = split(&host, 80);
     let service = hosts::service(&core.world(), &name, port);
-    let target = Target {
-        service,
-        host: name,
-        port,
-        client: None,
-    };
+    let target = Target { service, host: name, port, client: None };
     if service == Service::Imds {
         return answer(&core, &target, request).await;
     }
-    let call = target.call(
-        request.method().clone(),
-        request.uri(),
-        request.headers().clone(),
-        Vec::new(),
-    );
-    Ok(refuse(
-        &core,
-        call,
-        "plain HTTP is answered for the metadata service only",
-    ))
+    let call = target.call(request.method().clone(), request.uri(), request.headers().clone(), Vec::new());
+    Ok(refuse(&core, call, "plain HTTP is answered for the metadata service only"))
 }
 
 /// Where a tunnel leads.
@@ -104,39 +89,19 @@ struct Target {
 }
 
 fn connect(core: Arc<Core>, request: Request<Incoming>) -> Reply {
-    let authority = request
-        .uri()
-        .authority()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     let (host, port) = split(&authority, 443);
     let service = hosts::service(&core.world(), &host, port);
-    let target = Target {
-        service,
-        host,
-        port,
-        client: None,
-    };
+    let target = Target { service, host, port, client: None };
     if matches!(service, Service::Unknown | Service::Imds) {
-        let call = target.call(
-            Method::CONNECT,
-            &Uri::default(),
-            request.headers().clone(),
-            Vec::new(),
-        );
+        let call = target.call(Method::CONNECT, &Uri::default(), request.headers().clone(), Vec::new());
         return refuse(&core, call, "the box answers for no such host");
     }
     if service == Service::Kv && !vault_exists(&core, &target.host) {
         // As any proxy says when a name does not resolve.
-        let call = target.call(
-            Method::CONNECT,
-            &Uri::default(),
-            request.headers().clone(),
-            Vec::new(),
-        );
+        let call = target.call(Method::CONNECT, &Uri::default(), request.headers().clone(), Vec::new());
         let answer = Answer::empty(502).refused("no vault has this name, so it would not resolve");
-        core.log()
-            .push(Entry::new(&call, Some(&answer), None, clock()));
+        core.log().push(Entry::new(&call, Some(&answer), None, clock()));
         return into_response(answer);
     }
     tokio::spawn(async move {
@@ -158,24 +123,14 @@ fn vault_exists(core: &Core, host: &str) -> bool {
     CLOUDS
         .iter()
         .filter_map(|cloud| Some((cloud, cloud.vault_of_host(host)?)))
-        .any(|(cloud, name)| {
-            world
-                .azure
-                .vaults
-                .get(name)
-                .is_some_and(|vault| vault.cloud == cloud.cloud)
-        })
+        .any(|(cloud, name)| world.azure.vaults.get(name).is_some_and(|vault| vault.cloud == cloud.cloud))
 }
 
 fn refuse(core: &Core, mut call: Call, why: &str) -> Reply {
     call.service = Service::Unknown;
     let text = format!("cloud-in-a-box: {why}: {}:{}\n", call.host, call.port);
-    let answer = Answer::empty(403)
-        .header("content-type", "text/plain")
-        .with_body(text.into_bytes())
-        .refused(why);
-    core.log()
-        .push(Entry::new(&call, Some(&answer), None, clock()));
+    let answer = Answer::empty(403).header("content-type", "text/plain").with_body(text.into_bytes()).refused(why);
+    core.log().push(Entry::new(&call, Some(&answer), None, clock()));
     into_response(answer)
 }
 
@@ -184,47 +139,25 @@ async fn tunnel(
     mut target: Target,
     stream: TokioIo<hyper::upgrade::Upgraded>,
 ) -> Result<(), TlsError> {
-    let self_managed = core
-        .world()
-        .ibm
-        .self_managed
-        .host
-        .eq_ignore_ascii_case(&target.host);
+    let self_managed = core.world().ibm.self_managed.host.eq_ignore_ascii_case(&target.host);
     let config = core.certificates.server(&target.host, self_managed)?;
     let stream = TlsAcceptor::from(config).accept(stream).await?;
-    let presented = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first());
-    target.client = presented
-        .and_then(|leaf| core.certificates.client_name(leaf))
-        .map(str::to_owned);
+    let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    target.client = presented.and_then(|leaf| core.certificates.client_name(leaf)).map(str::to_owned);
     let service = service_fn(move |request| {
         let (core, target) = (Arc::clone(&core), target.clone());
         async move { answer(&core, &target, request).await }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     // A cut on purpose ends as an error here too; it is in the request log already.
-    let _ = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
     Ok(())
 }
 
-async fn answer(
-    core: &Arc<Core>,
-    target: &Target,
-    request: Request<Incoming>,
-) -> Result<Reply, Cut> {
+async fn answer(core: &Arc<Core>, target: &Target, request: Request<Incoming>) -> Result<Reply, Cut> {
     let named = host_of(&request);
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY)
-        .collect()
-        .await
-        .map_err(|_| Cut)?
-        .to_bytes()
-        .to_vec();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Cut)?.to_bytes().to_vec();
     let mut call = target.call(parts.method, &parts.uri, parts.headers, body);
     if !named.is_empty() {
         let (host, port) = split(&named, target.port);
@@ -234,36 +167,23 @@ async fn answer(
         }
         call.host = host;
     }
-    exchange::run(core, call)
-        .await
-        .map(into_response)
-        .ok_or(Cut)
+    exchange::run(core, call).await.map(into_response).ok_or(Cut)
 }
 
 fn refuse_misdirected(core: &Core, call: &Call, host: &str) -> Reply {
-    let why = format!(
-        "the tunnel leads to {}, the request names {host}",
-        call.host
-    );
+    let why = format!("the tunnel leads to {}, the request names {host}", call.host);
     let answer = Answer::empty(421).refused(why);
-    core.log()
-        .push(Entry::new(call, Some(&answer), None, clock()));
+    core.log().push(Entry::new(call, Some(&answer), None, clock()));
     into_response(answer)
 }
 
 impl Target {
     fn call(&self, method: Method, uri: &Uri, mut headers: HeaderMap, body: Vec<u8>) -> Call {
         headers.remove(CLIENT_CERTIFICATE);
-        if let Some(name) = self
-            .client
-            .as_deref()
-            .and_then(|name| HeaderValue::from_str(name).ok())
-        {
+        if let Some(name) = self.client.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
             headers.insert(CLIENT_CERTIFICATE, name);
         }
-        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         Call {
             service: self.service,
             host: self.host.clone(),
@@ -279,13 +199,7 @@ impl Target {
 
 fn host_of<B>(request: &Request<B>) -> String {
     let from_uri = request.uri().authority().map(ToString::to_string);
-    let from_header = || {
-        request
-            .headers()
-            .get(HOST)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let from_header = || request.headers().get(HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
     from_uri.or_else(from_header).unwrap_or_default()
 }
 
@@ -298,14 +212,12 @@ fn split(authority: &str, default_port: u16) -> (String, u16) {
 }
 
 fn into_response(answer: Answer) -> Reply {
-    let mut builder = Response::builder()
-        .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::IM_A_TEAPOT));
+    let mut builder =
+        Response::builder().status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::IM_A_TEAPOT));
     for (name, value) in &answer.headers {
         builder = builder.header(name, value);
     }
-    builder
-        .body(Full::new(Bytes::from(answer.body)))
-        .unwrap_or_else(|error| broken(&error))
+    builder.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|error| broken(&error))
 }
 
 fn broken(error: &http::Error) -> Reply {

@@ -24,10 +24,7 @@ const SECRET_MEMBERS: [&str; 10] = [
 ];
 
 /// Headers as a JSON object; repeated ones are joined.
-pub fn headers<'a>(
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-    secrets: &mut BTreeSet<String>,
-) -> Value {
+pub fn headers<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, secrets: &mut BTreeSet<String>) -> Value {
     let mut shown = Map::new();
     for (name, value) in pairs {
         let name = name.to_lowercase();
@@ -48,9 +45,7 @@ pub fn headers<'a>(
 
 /// Request headers as pairs of text.
 pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(not text)")))
+    headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(not text)")))
 }
 
 /// A body: JSON as a value, other text as a string, nothing as null.
@@ -118,17 +113,15 @@ mod tests {
             "application/x-www-form-urlencoded; charset=utf-8",
             &mut secrets,
         );
-        assert_eq!(
-            shown,
-            json!("grant_type=client_credentials&client_secret=***")
-        );
+        assert_eq!(shown, json!("grant_type=client_credentials&client_secret=***"));
         assert!(secrets.contains("client_secret"));
     }
 
     #[test]
     fn json_is_searched_to_the_bottom() {
         let mut secrets = BTreeSet::new();
-        let bytes = json!({"a": [{"azure_service_principal_password": "p", "authorizationToken": "t", "name": "n"}]}).to_string();
+        let bytes = json!({"a": [{"azure_service_principal_password": "p", "authorizationToken": "t", "name": "n"}]})
+            .to_string();
         let shown = body(bytes.as_bytes(), "application/json", &mut secrets);
         assert_eq!(
             shown,
@@ -140,10 +133,7 @@ mod tests {
     #[test]
     fn the_authorization_header_is_hidden() {
         let mut secrets = BTreeSet::new();
-        let shown = headers(
-            [("Authorization", "Bearer x"), ("Accept", "a")].into_iter(),
-            &mut secrets,
-        );
+        let shown = headers([("Authorization", "Bearer x"), ("Accept", "a")].into_iter(), &mut secrets);
         assert_eq!(shown, json!({"authorization": "***", "accept": "a"}));
     }
 }

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -52,12 +51,7 @@ impl Certificates {
         let clouds = Authority::new("cloud-in-a-box test CA")?;
         let uko = Authority::new("cloud-in-a-box customer CA of the self-managed UKO")?;
         let client = uko.client(user_id)?;
-        Ok(Self {
-            clouds,
-            uko,
-            client,
-            made: Mutex::default(),
-        })
+        Ok(Self { clouds, uko, client, made: Mutex::default() })
     }
 
     /// The authority of the clouds.
@@ -90,23 +84,14 @@ impl Certificates {
     /// # Errors
     /// A host that cannot stand in a certificate.
     pub fn server(&self, host: &str, self_managed: bool) -> Result<Arc<ServerConfig>, TlsError> {
-        let names = if self_managed {
-            vec![host.to_owned()]
-        } else {
-            names_of(host)
-        };
+        let names = if self_managed { vec![host.to_owned()] } else { names_of(host) };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = made.get(&names) {
             return Ok(Arc::clone(found));
         }
-        let authority = if self_managed {
-            &self.uko
-        } else {
-            &self.clouds
-        };
+        let authority = if self_managed { &self.uko } else { &self.clouds };
         let (chain, key) = authority.leaf(&names)?;
-        let builder = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?;
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let builder = if self_managed {
             let mut roots = RootCertStore::empty();
             roots.add(self.uko.der.clone())?;
@@ -129,15 +114,9 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// The names the real certificate of this host carries.
 fn names_of(host: &str) -> Vec<String> {
-    let vault = CLOUDS
-        .iter()
-        .find(|cloud| cloud.vault_of_host(host).is_some());
+    let vault = CLOUDS.iter().find(|cloud| cloud.vault_of_host(host).is_some());
     if let Some(cloud) = vault {
-        return cloud
-            .vault_sans
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
+        return cloud.vault_sans.iter().map(|name| (*name).to_owned()).collect();
     }
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {
@@ -153,34 +132,21 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = params(Vec::new(), name)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let certificate = params.self_signed(&key)?;
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            pem,
-            der,
-        })
+        Ok(Self { issuer: Issuer::new(params, key), pem, der })
     }
 
-    fn leaf(
-        &self,
-        names: &[String],
-    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    fn leaf(&self, names: &[String]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
         let key = KeyPair::generate()?;
         let mut params = params(names.to_vec(), names.first().map_or("", String::as_str))?;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok((
-            vec![certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        ))
+        Ok((vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
 
     fn client(&self, name: &str) -> Result<ClientCertificate, TlsError> {
@@ -203,9 +169,7 @@ fn params(names: Vec<String>, common_name: &str) -> Result<CertificateParams, Tl
     let mut params = CertificateParams::new(names)?;
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2049, 12, 31);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     Ok(params)
 }
 
@@ -215,25 +179,12 @@ mod tests {
 
     #[test]
     fn a_leaf_carries_the_real_names_only() {
-        let vault = [
-            "vault.azure.net",
-            "*.vault.azure.net",
-            "*.vaultcore.azure.net",
-        ];
+        let vault = ["vault.azure.net", "*.vault.azure.net", "*.vaultcore.azure.net"];
         assert_eq!(names_of("kv1.vault.azure.net"), vault);
         assert_eq!(names_of("kv1.privatelink.vaultcore.azure.net"), vault);
         assert_eq!(names_of("iam.cloud.ibm.com"), ["iam.cloud.ibm.com"]);
-        assert_eq!(
-            names_of("abc.uko.eu-de.hs-crypto.appdomain.cloud"),
-            ["*.uko.eu-de.hs-crypto.appdomain.cloud"]
-        );
-        assert_eq!(
-            names_of("eu-de.broker.hs-crypto.cloud.ibm.com"),
-            ["*.broker.hs-crypto.cloud.ibm.com"]
-        );
-        assert_eq!(
-            names_of("uko.eu-de.hs-crypto.cloud.ibm.com"),
-            ["uko.eu-de.hs-crypto.cloud.ibm.com"]
-        );
+        assert_eq!(names_of("abc.uko.eu-de.hs-crypto.appdomain.cloud"), ["*.uko.eu-de.hs-crypto.appdomain.cloud"]);
+        assert_eq!(names_of("eu-de.broker.hs-crypto.cloud.ibm.com"), ["*.broker.hs-crypto.cloud.ibm.com"]);
+        assert_eq!(names_of("uko.eu-de.hs-crypto.cloud.ibm.com"), ["uko.eu-de.hs-crypto.cloud.ibm.com"]);
     }
 }

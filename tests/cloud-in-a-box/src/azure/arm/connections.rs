@@ -16,11 +16,7 @@ use crate::wire::Answer;
 /// `GET …/privateLinkResources`.
 pub(crate) fn link_resources(world: &World, ask: &Ask) -> Outcome {
     let key = vaults::find(world, ask)?;
-    let vault = world
-        .azure
-        .vaults
-        .get(&key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(&key).ok_or_else(|| Answer::empty(404))?;
     Ok(Answer::json(
         200,
         &json!({"value": [{
@@ -48,15 +44,9 @@ pub(crate) fn on_vault(world: &World, vault: &Vault) -> Vec<Value> {
         .collect()
 }
 
-fn visible<'a>(
-    world: &World,
-    vault: &'a Vault,
-) -> impl Iterator<Item = (&'a String, &'a Connection)> {
+fn visible<'a>(world: &World, vault: &'a Vault) -> impl Iterator<Item = (&'a String, &'a Connection)> {
     let now = now(world);
-    vault
-        .connections
-        .iter()
-        .filter(move |(_, connection)| connection.visible_from <= now)
+    vault.connections.iter().filter(move |(_, connection)| connection.visible_from <= now)
 }
 
 fn connection_json(vault: &Vault, name: &str, connection: &Connection) -> Value {
@@ -76,21 +66,13 @@ fn connection_json(vault: &Vault, name: &str, connection: &Connection) -> Value 
 /// List, GET, PUT, DELETE of a vault's connections.
 pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
     let key = vaults::find(world, ask)?;
-    let vault = world
-        .azure
-        .vaults
-        .get(&key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(&key).ok_or_else(|| Answer::empty(404))?;
     if list {
-        let items = visible(world, vault)
-            .map(|(name, connection)| connection_json(vault, name, connection))
-            .collect();
+        let items = visible(world, vault).map(|(name, connection)| connection_json(vault, name, connection)).collect();
         return Ok(quirks::page(world, ask.call, items));
     }
     let wanted = ask.target.name(1);
-    let name = visible(world, vault)
-        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        .map(|(name, _)| name.clone());
+    let name = visible(world, vault).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(name, _)| name.clone());
     match (&ask.call.method, name) {
         (&Method::GET, Some(name)) => Ok(shown(world, &key, &name)),
         // The specification declares 204 for a connection that is not there.
@@ -103,11 +85,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
         )),
         (&Method::DELETE, Some(name)) => {
             vaults::lock(world, &key)?;
-            let vault = world
-                .azure
-                .vaults
-                .get_mut(&key)
-                .ok_or_else(|| Answer::empty(404))?;
+            let vault = world.azure.vaults.get_mut(&key).ok_or_else(|| Answer::empty(404))?;
             vault.connections.remove(&name);
             Ok(Answer::empty(200))
         }
@@ -118,9 +96,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
 fn shown(world: &World, key: &str, name: &str) -> Answer {
     let vault = world.azure.vaults.get(key);
     let found = vault.and_then(|vault| Some((vault, vault.connections.get(name)?)));
-    found.map_or(Answer::empty(204), |(vault, connection)| {
-        Answer::json(200, &connection_json(vault, name, connection))
-    })
+    found.map_or(Answer::empty(204), |(vault, connection)| Answer::json(200, &connection_json(vault, name, connection)))
 }
 
 const BODY: Shape = Shape::Object(&[
@@ -151,20 +127,11 @@ const BODY: Shape = Shape::Object(&[
 
 fn decide(world: &mut World, ask: &Ask, key: &str, name: &str) -> Outcome {
     let body = check::body(ask.call, &BODY)?;
-    let state = body
-        .pointer("/properties/privateLinkServiceConnectionState")
-        .unwrap_or(&Value::Null);
+    let state = body.pointer("/properties/privateLinkServiceConnectionState").unwrap_or(&Value::Null);
     vaults::lock(world, key)?;
     let now = now(world);
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(key)
-        .ok_or_else(|| Answer::empty(404))?;
-    let connection = vault
-        .connections
-        .get_mut(name)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get_mut(key).ok_or_else(|| Answer::empty(404))?;
+    let connection = vault.connections.get_mut(name).ok_or_else(|| Answer::empty(404))?;
     if connection.status == "Disconnected" {
         return Err(error::plain(
             409,
@@ -175,12 +142,7 @@ fn decide(world: &mut World, ask: &Ask, key: &str, name: &str) -> Outcome {
     let status = text(state, "/status");
     let was = std::mem::replace(
         &mut connection.status,
-        if status.eq_ignore_ascii_case("approved") {
-            "Approved"
-        } else {
-            "Rejected"
-        }
-        .into(),
+        if status.eq_ignore_ascii_case("approved") { "Approved" } else { "Rejected" }.into(),
     );
     text(state, "/description").clone_into(&mut connection.description);
     connection.etag = Uuid::new_v4().to_string();

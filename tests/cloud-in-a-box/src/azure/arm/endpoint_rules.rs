@@ -37,10 +37,7 @@ pub(crate) fn check(world: &World, ask: &Ask, wanted: &PrivateEndpoint) -> Resul
         return Err(error::network(
             400,
             "SubnetIsFull",
-            format!(
-                "Subnet {} does not have enough addresses left.",
-                wanted.subnet
-            ),
+            format!("Subnet {} does not have enough addresses left.", wanted.subnet),
         ));
     }
     Ok(())
@@ -52,17 +49,11 @@ fn name_fits(name: &str) -> Result<(), Answer> {
     let fits = (2..=64).contains(&bytes.len())
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().copied().is_some_and(word)
-        && bytes
-            .iter()
-            .all(|byte| word(*byte) || [b'.', b'-'].contains(byte));
+        && bytes.iter().all(|byte| word(*byte) || [b'.', b'-'].contains(byte));
     if fits {
         return Ok(());
     }
-    Err(error::network(
-        400,
-        "InvalidResourceName",
-        format!("Resource name {name} is invalid."),
-    ))
+    Err(error::network(400, "InvalidResourceName", format!("Resource name {name} is invalid.")))
 }
 
 fn bad_reference(id: &str, by: &str) -> Answer {
@@ -76,19 +67,13 @@ fn bad_reference(id: &str, by: &str) -> Answer {
 }
 
 /// The subnet that an id names.
-pub(crate) fn find_subnet<'a>(
-    world: &'a World,
-    id: &str,
-) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
+pub(crate) fn find_subnet<'a>(world: &'a World, id: &str) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
     let target = target::parse_id(id)?;
     if target.kind != "microsoft.network/virtualnetworks/subnets" {
         return None;
     }
     let network = world.azure.virtual_networks.get(&network_key(&target))?;
-    let found = network
-        .subnets
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(target.name(1)));
+    let found = network.subnets.iter().find(|(name, _)| name.eq_ignore_ascii_case(target.name(1)));
     found.map(|(_, subnet)| (network, subnet))
 }
 
@@ -103,8 +88,7 @@ fn subnet_of<'a>(
     wanted: &PrivateEndpoint,
 ) -> Result<(&'a VirtualNetwork, &'a Subnet), Answer> {
     let id = &wanted.subnet;
-    let Some(target) = target::parse_id(id)
-        .filter(|target| target.kind == "microsoft.network/virtualnetworks/subnets")
+    let Some(target) = target::parse_id(id).filter(|target| target.kind == "microsoft.network/virtualnetworks/subnets")
     else {
         return Err(error::gateway(
             400,
@@ -114,22 +98,11 @@ fn subnet_of<'a>(
             ),
         ));
     };
-    rights::check_linked(
-        world,
-        ask,
-        "Microsoft.Network/virtualNetworks/subnets/join/action",
-        id,
-    )?;
+    rights::check_linked(world, ask, "Microsoft.Network/virtualNetworks/subnets/join/action", id)?;
     let found = find_subnet(world, id).ok_or_else(|| bad_reference(id, &wanted.id))?;
     let here = same_place(&found.0.location, &wanted.location)
-        && target
-            .subscription
-            .eq_ignore_ascii_case(&ask.target.subscription);
-    if here {
-        Ok(found)
-    } else {
-        Err(bad_reference(id, &wanted.id))
-    }
+        && target.subscription.eq_ignore_ascii_case(&ask.target.subscription);
+    if here { Ok(found) } else { Err(bad_reference(id, &wanted.id)) }
 }
 
 fn vault_of(world: &World, ask: &Ask, wanted: &PrivateEndpoint) -> Result<(), Answer> {
@@ -139,10 +112,7 @@ fn vault_of(world: &World, ask: &Ask, wanted: &PrivateEndpoint) -> Result<(), An
         return Err(error::network(
             400,
             "InvalidPrivateLinkServiceId",
-            format!(
-                "The private link service id {id} of private link service connection {} is invalid.",
-                link.name
-            ),
+            format!("The private link service id {id} of private link service connection {} is invalid.", link.name),
         ));
     }
     if link.group_ids.len() != 1 || !link.group_ids.iter().all(|group| group == "vault") {
@@ -151,11 +121,7 @@ fn vault_of(world: &World, ask: &Ask, wanted: &PrivateEndpoint) -> Result<(), An
             "The group id of a key vault is 'vault'.",
         ));
     }
-    if link
-        .request_message
-        .as_ref()
-        .is_some_and(|message| message.chars().count() > 140)
-    {
+    if link.request_message.as_ref().is_some_and(|message| message.chars().count() > 140) {
         return Err(error::parameter(
             "properties.manualPrivateLinkServiceConnections[0].properties.requestMessage",
             "A request message has at most 140 characters.",
@@ -164,12 +130,7 @@ fn vault_of(world: &World, ask: &Ask, wanted: &PrivateEndpoint) -> Result<(), An
     if wanted.manual {
         return Ok(());
     }
-    rights::check_linked(
-        world,
-        ask,
-        "Microsoft.KeyVault/vaults/PrivateEndpointConnectionsApproval/action",
-        id,
-    )
+    rights::check_linked(world, ask, "Microsoft.KeyVault/vaults/PrivateEndpointConnectionsApproval/action", id)
 }
 
 fn subnet_takes(
@@ -183,10 +144,7 @@ fn subnet_takes(
         return Err(error::network(
             400,
             "PrivateEndpointCreationNotAllowedAsSubnetIsDelegated",
-            format!(
-                "Private endpoint {} cannot be created as subnet {id} is delegated.",
-                wanted.id
-            ),
+            format!("Private endpoint {} cannot be created as subnet {id} is delegated.", wanted.id),
         ));
     }
     let shared = world.settings.subnet_exclusive
@@ -207,9 +165,7 @@ fn subnet_takes(
             "code": "RetryableError", "message": "A retryable error occurred.",
             "details": [{"code": "ReferencedResourceNotProvisioned", "message": inner}],
         }});
-        return Err(Answer::json(429, &body)
-            .header("retry-after", "10")
-            .refused(inner));
+        return Err(Answer::json(429, &body).header("retry-after", "10").refused(inner));
     }
     Ok(())
 }
@@ -221,9 +177,7 @@ fn static_of(endpoint: &PrivateEndpoint) -> Option<&str> {
 
 fn static_address(world: &World, subnet: &Subnet, wanted: &PrivateEndpoint) -> Result<(), Answer> {
     for given in &wanted.ip_configurations {
-        if text(given, "/properties/memberName") != "default"
-            || text(given, "/properties/groupId") != "vault"
-        {
+        if text(given, "/properties/memberName") != "default" || text(given, "/properties/groupId") != "vault" {
             return Err(error::network(
                 400,
                 "PrivateEndpointIpConfigurationMissingMemberNamesRequiredByFps",
@@ -244,26 +198,20 @@ fn static_address(world: &World, subnet: &Subnet, wanted: &PrivateEndpoint) -> R
         Err(error::network(
             400,
             code,
-            format!(
-                "Private static IP address {address} {why} of subnet {}.",
-                wanted.subnet
-            ),
+            format!("Private static IP address {address} {why} of subnet {}.", wanted.subnet),
         ))
     };
     match address.parse::<Ipv4Addr>().map(u32::from) {
-        Ok(number) if number < range.first || number > range.last => refuse(
-            "PrivateIPAddressNotInSubnet",
-            "does not belong to the range",
-        ),
+        Ok(number) if number < range.first || number > range.last => {
+            refuse("PrivateIPAddressNotInSubnet", "does not belong to the range")
+        }
         Err(_) => refuse("PrivateIPAddressNotInSubnet", "is no address"),
-        Ok(number) if number < range.first.saturating_add(4) || number == range.last => refuse(
-            "PrivateIPAddressInReservedRange",
-            "falls within reserved IP range",
-        ),
-        Ok(_) if taken(world, wanted).any(|used| used == address) => refuse(
-            "PrivateIPAddressIsAllocated",
-            "is already allocated in the range",
-        ),
+        Ok(number) if number < range.first.saturating_add(4) || number == range.last => {
+            refuse("PrivateIPAddressInReservedRange", "falls within reserved IP range")
+        }
+        Ok(_) if taken(world, wanted).any(|used| used == address) => {
+            refuse("PrivateIPAddressIsAllocated", "is already allocated in the range")
+        }
         Ok(_) => Ok(()),
     }
 }
@@ -277,29 +225,21 @@ struct Range {
 impl Range {
     fn of(subnet: &Subnet) -> Option<Self> {
         let (base, bits) = subnet.address_prefix.split_once('/')?;
-        let (base, bits) = (
-            base.parse::<Ipv4Addr>().ok()?,
-            bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?,
-        );
+        let (base, bits) = (base.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?);
         let host = u32::MAX.checked_shr(bits).unwrap_or(0);
         let first = u32::from(base) & !host;
-        Some(Self {
-            first,
-            last: first | host,
-        })
+        Some(Self { first, last: first | host })
     }
 }
 
 /// Addresses in use in the subnet by others, promised ones included.
 fn taken<'a>(world: &'a World, wanted: &'a PrivateEndpoint) -> impl Iterator<Item = String> + 'a {
     let others = world.azure.private_endpoints.values().filter(|other| {
-        !other.id.eq_ignore_ascii_case(&wanted.id)
-            && other.subnet.eq_ignore_ascii_case(&wanted.subnet)
+        !other.id.eq_ignore_ascii_case(&wanted.id) && other.subnet.eq_ignore_ascii_case(&wanted.subnet)
     });
     let promised = others.filter_map(static_of).map(str::to_owned);
     let nics = world.azure.network_interfaces.values().filter(|nic| {
-        nic.subnet.eq_ignore_ascii_case(&wanted.subnet)
-            && !nic.private_endpoint.eq_ignore_ascii_case(&wanted.id)
+        nic.subnet.eq_ignore_ascii_case(&wanted.subnet) && !nic.private_endpoint.eq_ignore_ascii_case(&wanted.id)
     });
     promised.chain(nics.map(|nic| nic.private_ip_address.clone()))
 }
@@ -313,17 +253,11 @@ pub(crate) fn free_address(world: &World, wanted: &PrivateEndpoint) -> Option<St
     let range = Range::of(subnet)?;
     let used: Vec<String> = taken(world, wanted).collect();
     let candidates = range.first.saturating_add(4)..range.last;
-    candidates
-        .map(|number| Ipv4Addr::from(number).to_string())
-        .find(|address| !used.contains(address))
+    candidates.map(|number| Ipv4Addr::from(number).to_string()).find(|address| !used.contains(address))
 }
 
 /// What cannot change has not changed, and nothing runs on the endpoint.
-pub(crate) fn check_change(
-    known: &PrivateEndpoint,
-    wanted: &PrivateEndpoint,
-    body: &Value,
-) -> Result<(), Answer> {
+pub(crate) fn check_change(known: &PrivateEndpoint, wanted: &PrivateEndpoint, body: &Value) -> Result<(), Answer> {
     if ["Updating", "Deleting"].contains(&known.provisioning_state.as_str()) {
         return Err(error::another_operation(&known.id));
     }
@@ -339,27 +273,20 @@ pub(crate) fn check_change(
     }
     let (old, new) = (&known.connection, &wanted.connection);
     let same_link = old.name == new.name
-        && old
-            .private_link_service_id
-            .eq_ignore_ascii_case(&new.private_link_service_id)
+        && old.private_link_service_id.eq_ignore_ascii_case(&new.private_link_service_id)
         && old.group_ids == new.group_ids
         && known.manual == wanted.manual;
     if !same_link {
         return Err(error::network(
             400,
             "CannotChangePrivateLinkConnectionOnPrivateEndpoint",
-            format!(
-                "Cannot change the private link connection on private endpoint {}.",
-                known.id
-            ),
+            format!("Cannot change the private link connection on private endpoint {}.", known.id),
         ));
     }
     let nic_given = !text(body, "/properties/customNetworkInterfaceName").is_empty();
     let changed = if !known.subnet.eq_ignore_ascii_case(&wanted.subnet) {
         Some("properties.subnet")
-    } else if nic_given
-        && known.custom_network_interface_name != wanted.custom_network_interface_name
-    {
+    } else if nic_given && known.custom_network_interface_name != wanted.custom_network_interface_name {
         Some("properties.customNetworkInterfaceName")
     } else if known.provisioning_state != "Failed" && static_of(known) != static_of(wanted) {
         Some("properties.ipConfigurations")

@@ -9,35 +9,25 @@ use uuid::Uuid;
 use super::check::{self, MAY, MUST, Member, Shape, list, text};
 use super::{Ask, Outcome, endpoint_rules, endpoint_view, error, operations, quirks, vaults};
 use crate::azure::facts;
-use crate::azure::state::{
-    Connection, Effect, EndpointConnection, Failure, NetworkInterface, PrivateEndpoint,
-};
+use crate::azure::state::{Connection, Effect, EndpointConnection, Failure, NetworkInterface, PrivateEndpoint};
 use crate::state::{World, now};
 use crate::wire::Answer;
 
 /// All calls on private endpoints.
 pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
     if list && ask.call.method == Method::GET {
-        let below = ask.target.group.as_ref().map_or(
-            format!("/subscriptions/{}", ask.target.subscription),
-            |_| ask.target.group_id(),
-        );
-        let found = world
-            .azure
-            .private_endpoints
-            .values()
-            .filter(|endpoint| facts::is_at_or_below(&endpoint.id, &below));
-        let items = found
-            .map(|endpoint| endpoint_view::json(world, endpoint))
-            .collect();
+        let below = ask
+            .target
+            .group
+            .as_ref()
+            .map_or(format!("/subscriptions/{}", ask.target.subscription), |_| ask.target.group_id());
+        let found =
+            world.azure.private_endpoints.values().filter(|endpoint| facts::is_at_or_below(&endpoint.id, &below));
+        let items = found.map(|endpoint| endpoint_view::json(world, endpoint)).collect();
         return Ok(quirks::page(world, ask.call, items));
     }
     let group = ask.target.group.as_deref().unwrap_or_default();
-    if !world
-        .azure
-        .resource_groups
-        .contains_key(&ask.target.group_id().to_lowercase())
-    {
+    if !world.azure.resource_groups.contains_key(&ask.target.group_id().to_lowercase()) {
         return Err(error::group_not_found(group));
     }
     match ask.call.method {
@@ -54,9 +44,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
 
 fn on_endpoint(effect: &Effect, key: &str) -> bool {
     match effect {
-        Effect::FinishEndpoint { endpoint } | Effect::RemoveEndpoint { endpoint } => {
-            endpoint == key
-        }
+        Effect::FinishEndpoint { endpoint } | Effect::RemoveEndpoint { endpoint } => endpoint == key,
         Effect::None
         | Effect::FinishZoneGroup { .. }
         | Effect::RemoveZoneGroup { .. }
@@ -70,11 +58,7 @@ fn on_endpoint(effect: &Effect, key: &str) -> bool {
 fn shown(world: &World, key: &str, status: u16) -> Option<Answer> {
     let endpoint = world.azure.private_endpoints.get(key)?;
     let answer = Answer::json(status, &endpoint_view::json(world, endpoint));
-    Some(if status == 200 {
-        answer.header("etag", endpoint_view::weak(&endpoint.etag))
-    } else {
-        answer
-    })
+    Some(if status == 200 { answer.header("etag", endpoint_view::weak(&endpoint.etag)) } else { answer })
 }
 
 const LINK: Shape = Shape::List(&Shape::Object(&[
@@ -176,27 +160,19 @@ pub(crate) fn draft(ask: &Ask, body: &Value) -> Result<PrivateEndpoint, Answer> 
             "Exactly one private link service connection must be given, automatic or manual.",
         ));
     };
-    let group_ids = list(link, "/properties/groupIds")
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let group_ids = list(link, "/properties/groupIds").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     Ok(PrivateEndpoint {
         id: ask.target.id.clone(),
         location: text(body, "/location").to_owned(),
         tags: check::tags(body).unwrap_or_default(),
         subnet: text(body, "/properties/subnet/id").to_owned(),
-        custom_network_interface_name: text(body, "/properties/customNetworkInterfaceName")
-            .to_owned(),
+        custom_network_interface_name: text(body, "/properties/customNetworkInterfaceName").to_owned(),
         manual: automatic.is_empty(),
         connection: EndpointConnection {
             name: text(link, "/name").to_owned(),
             private_link_service_id: text(link, "/properties/privateLinkServiceId").to_owned(),
             group_ids,
-            request_message: link
-                .pointer("/properties/requestMessage")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            request_message: link.pointer("/properties/requestMessage").and_then(Value::as_str).map(str::to_owned),
             ..EndpointConnection::default()
         },
         ip_configurations: list(body, "/properties/ipConfigurations").to_vec(),
@@ -229,11 +205,7 @@ fn put(world: &mut World, ask: &Ask) -> Outcome {
 /// A change that is none of structure: done at once, with an operation that has nothing to do.
 fn update(world: &mut World, ask: &Ask, key: &str, wanted: PrivateEndpoint) -> Outcome {
     let id = operations::begin(world, false, Effect::None, None);
-    let endpoint = world
-        .azure
-        .private_endpoints
-        .get_mut(key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let endpoint = world.azure.private_endpoints.get_mut(key).ok_or_else(|| Answer::empty(404))?;
     endpoint.tags = wanted.tags;
     endpoint.application_security_groups = wanted.application_security_groups;
     endpoint.etag = Uuid::new_v4().to_string();
@@ -242,46 +214,28 @@ fn update(world: &mut World, ask: &Ask, key: &str, wanted: PrivateEndpoint) -> O
     Ok(operations::lead(ask, answer, &id, &location, false))
 }
 
-fn create(
-    world: &mut World,
-    ask: &Ask,
-    key: &str,
-    mut wanted: PrivateEndpoint,
-    status: u16,
-) -> Answer {
+fn create(world: &mut World, ask: &Ask, key: &str, mut wanted: PrivateEndpoint, status: u16) -> Answer {
     let vault = facts::vault_by_id(world, &wanted.connection.private_link_service_id);
     // Two changes of one vault at once: accepted here, failed later, as in life.
-    let conflict = vault
-        .is_some_and(|vault| vaults::busy(world, vault))
-        .then(|| Failure {
-            code: "ConflictError".into(),
-            message: format!(
-                "Call to Microsoft.KeyVault/vaults failed. Error message: {}",
-                error::VAULT_CONFLICT
-            ),
-        });
+    let conflict = vault.is_some_and(|vault| vaults::busy(world, vault)).then(|| Failure {
+        code: "ConflictError".into(),
+        message: format!("Call to Microsoft.KeyVault/vaults failed. Error message: {}", error::VAULT_CONFLICT),
+    });
     let name = ask.target.name(0);
     let nic = match wanted.custom_network_interface_name.as_str() {
         "" => format!("{name}.nic.{}", Uuid::new_v4()),
         custom => custom.to_owned(),
     };
-    wanted.network_interface = format!(
-        "{}/providers/Microsoft.Network/networkInterfaces/{nic}",
-        ask.target.group_id()
-    );
+    wanted.network_interface = format!("{}/providers/Microsoft.Network/networkInterfaces/{nic}", ask.target.group_id());
     wanted.provisioning_state = "Updating".into();
     wanted.resource_guid = Uuid::new_v4().to_string();
     wanted.etag = Uuid::new_v4().to_string();
     wanted.connection.last_status = if wanted.manual { "Pending" } else { "Approved" }.into();
     let (location, retry_after) = (wanted.location.clone(), world.settings.retry_after_seconds);
     world.azure.private_endpoints.insert(key.to_owned(), wanted);
-    let effect = Effect::FinishEndpoint {
-        endpoint: key.to_owned(),
-    };
+    let effect = Effect::FinishEndpoint { endpoint: key.to_owned() };
     let id = operations::begin(world, false, effect, conflict);
-    let answer = shown(world, key, status)
-        .unwrap_or_default()
-        .header("retry-after", retry_after.to_string());
+    let answer = shown(world, key, status).unwrap_or_default().header("retry-after", retry_after.to_string());
     operations::lead(ask, answer, &id, &location, false)
 }
 
@@ -290,11 +244,7 @@ pub(crate) fn finished(world: &mut World, key: &str, failed: bool) {
     let Some(endpoint) = world.azure.private_endpoints.get(key).cloned() else {
         return;
     };
-    let address = if failed {
-        None
-    } else {
-        endpoint_rules::free_address(world, &endpoint)
-    };
+    let address = if failed { None } else { endpoint_rules::free_address(world, &endpoint) };
     let Some(address) = address else {
         set_state(world, key, "Failed");
         return;
@@ -322,15 +272,10 @@ pub(crate) fn finished(world: &mut World, key: &str, failed: bool) {
         return;
     };
     if let Some(vault) = world.azure.vaults.get_mut(&vault_key) {
-        vault
-            .connections
-            .insert(connection_name.clone(), connection);
+        vault.connections.insert(connection_name.clone(), connection);
     }
     let nic = interface(world, &endpoint, address);
-    world
-        .azure
-        .network_interfaces
-        .insert(nic.id.to_lowercase(), nic);
+    world.azure.network_interfaces.insert(nic.id.to_lowercase(), nic);
     if let Some(endpoint) = world.azure.private_endpoints.get_mut(key) {
         endpoint.connection.vault_connection = connection_name;
     }
@@ -365,10 +310,7 @@ fn delete(world: &mut World, ask: &Ask) -> Outcome {
     let Some(endpoint) = world.azure.private_endpoints.get(&key) else {
         return Ok(Answer::empty(204));
     };
-    let group = world
-        .azure
-        .resource_groups
-        .get(&ask.target.group_id().to_lowercase());
+    let group = world.azure.resource_groups.get(&ask.target.group_id().to_lowercase());
     if let Some(lock) = group.and_then(|group| group.lock.as_ref()) {
         return Err(error::gateway(
             409,
@@ -391,13 +333,7 @@ fn delete(world: &mut World, ask: &Ask) -> Outcome {
     set_state(world, &key, "Deleting");
     let retry_after = world.settings.retry_after_seconds.to_string();
     let id = operations::begin(world, false, Effect::RemoveEndpoint { endpoint: key }, None);
-    Ok(operations::lead(
-        ask,
-        Answer::empty(202).header("retry-after", retry_after),
-        &id,
-        &location,
-        true,
-    ))
+    Ok(operations::lead(ask, Answer::empty(202).header("retry-after", retry_after), &id, &location, true))
 }
 
 /// The end of a deletion: interface, connection and records go with the endpoint; its name stays busy for a while.
@@ -413,18 +349,11 @@ pub(crate) fn removed(world: &mut World, key: &str, failed: bool) {
         super::zone_groups::removed(world, key, group, false);
     }
     world.azure.private_endpoints.remove(key);
-    world
-        .azure
-        .network_interfaces
-        .remove(&endpoint.network_interface.to_lowercase());
+    world.azure.network_interfaces.remove(&endpoint.network_interface.to_lowercase());
     let service = facts::vault_by_id(world, &endpoint.connection.private_link_service_id);
-    let vault_key = service
-        .map(|vault| vault.name.to_lowercase())
-        .unwrap_or_default();
+    let vault_key = service.map(|vault| vault.name.to_lowercase()).unwrap_or_default();
     if let Some(vault) = world.azure.vaults.get_mut(&vault_key) {
-        vault
-            .connections
-            .remove(&endpoint.connection.vault_connection);
+        vault.connections.remove(&endpoint.connection.vault_connection);
     }
     let busy_until = now(world).saturating_add(world.settings.name_busy_seconds);
     world.azure.busy_names.insert(key.to_owned(), busy_until);

@@ -10,11 +10,7 @@ use crate::wire::Answer;
 /// `{"error": {"code", "message"}}`, from the provider.
 pub(crate) fn plain(status: u16, code: &str, message: impl Into<String>) -> Answer {
     let message = message.into();
-    Answer::json(
-        status,
-        &json!({"error": {"code": code, "message": message}}),
-    )
-    .refused(format!("{code}: {message}"))
+    Answer::json(status, &json!({"error": {"code": code, "message": message}})).refused(format!("{code}: {message}"))
 }
 
 /// The provider's form of Network: with an empty list of details.
@@ -31,11 +27,8 @@ pub(crate) fn gateway(status: u16, code: &str, message: impl Into<String>) -> An
 
 /// A body that does not fit: the field is named.
 pub(crate) fn field(target: &str, why: &str) -> Answer {
-    let message = format!(
-        "The request content was invalid and could not be deserialized: '{why}. Path '{target}'.'"
-    );
-    let body =
-        json!({"error": {"code": "InvalidRequestContent", "message": message, "target": target}});
+    let message = format!("The request content was invalid and could not be deserialized: '{why}. Path '{target}'.'");
+    let body = json!({"error": {"code": "InvalidRequestContent", "message": message, "target": target}});
     Answer::json(400, &body).refused(format!("{target}: {why}"))
 }
 
@@ -62,11 +55,7 @@ pub(crate) fn resource_not_found(ask: &Ask) -> Answer {
 
 /// A nested resource that is not there, in the words of Network.
 pub(crate) fn child_not_found(ask: &Ask) -> Answer {
-    network(
-        404,
-        "NotFound",
-        format!("Resource {} not found.", ask.target.id),
-    )
+    network(404, "NotFound", format!("Resource {} not found.", ask.target.id))
 }
 
 /// The parent of a nested resource is not there.
@@ -85,11 +74,7 @@ pub(crate) fn parent_not_found(ask: &Ask) -> Answer {
 
 /// The resource group is not there.
 pub(crate) fn group_not_found(group: &str) -> Answer {
-    gateway(
-        404,
-        "ResourceGroupNotFound",
-        format!("Resource group '{group}' could not be found."),
-    )
+    gateway(404, "ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
 }
 
 /// Another operation runs on the same resource.
@@ -118,18 +103,9 @@ pub(crate) fn precondition(why: &str) -> Answer {
 
 /// No such method on this path in the box.
 pub(crate) fn method_not_allowed(ask: &Ask) -> Answer {
-    let message = format!(
-        "The requested resource does not support http method '{}'.",
-        ask.call.method
-    );
-    Answer::json(
-        405,
-        &json!({"error": {"code": "UnsupportedHttpVerb", "message": message}}),
-    )
-    .refused(format!(
-        "the box has no {} on {}",
-        ask.call.method, ask.target.kind
-    ))
+    let message = format!("The requested resource does not support http method '{}'.", ask.call.method);
+    Answer::json(405, &json!({"error": {"code": "UnsupportedHttpVerb", "message": message}}))
+        .refused(format!("the box has no {} on {}", ask.call.method, ask.target.kind))
 }
 
 /// The error object of an answer, for an operation that fails later.

@@ -16,11 +16,7 @@ use crate::wire::Answer;
 /// All calls on keys and their versions.
 pub(crate) fn answer(world: &mut World, ask: &Ask) -> Outcome {
     let vault_key = vaults::find(world, ask)?;
-    let vault = world
-        .azure
-        .vaults
-        .get(&vault_key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(&vault_key).ok_or_else(|| Answer::empty(404))?;
     if world.settings.arm_key_forbidden_by_rbac {
         let message = "Caller is not authorized to perform action on resource. If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.";
         return Err(error::plain(400, "ForbiddenByRbac", message));
@@ -30,16 +26,12 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Outcome {
     match (&ask.call.method, ask.target.list, versions) {
         (&Method::GET, true, false) => {
             let present = vault.keys.iter().filter(|(_, key)| present(world, key));
-            let items = present
-                .map(|(name, key)| summary(vault, name, &key.current))
-                .collect();
+            let items = present.map(|(name, key)| summary(vault, name, &key.current)).collect();
             Ok(quirks::page(world, ask.call, items))
         }
         (&Method::GET, true, true) => {
             let (name, key) = found.ok_or_else(|| not_found(ask))?;
-            let items = all_versions(key)
-                .map(|version| json(vault, name, version, true))
-                .collect();
+            let items = all_versions(key).map(|version| json(vault, name, version, true)).collect();
             Ok(quirks::page(world, ask.call, items))
         }
         (&Method::GET, false, true) => {
@@ -97,11 +89,7 @@ const BODY: Shape = Shape::Object(&[
                     Member("exportable", MAY, Shape::Flag),
                 ]),
             ),
-            Member(
-                "kty",
-                MUST,
-                Shape::Word(&["EC", "EC-HSM", "RSA", "RSA-HSM"]),
-            ),
+            Member("kty", MUST, Shape::Word(&["EC", "EC-HSM", "RSA", "RSA-HSM"])),
             Member(
                 "keyOps",
                 MAY,
@@ -117,11 +105,7 @@ const BODY: Shape = Shape::Object(&[
                 ])),
             ),
             Member("keySize", MAY, Shape::Number),
-            Member(
-                "curveName",
-                MAY,
-                Shape::Word(&["P-256", "P-384", "P-521", "P-256K"]),
-            ),
+            Member("curveName", MAY, Shape::Word(&["P-256", "P-384", "P-521", "P-256K"])),
             Member("rotationPolicy", MAY, Shape::Any),
             Member("release_policy", MAY, Shape::Any),
         ]),
@@ -131,23 +115,12 @@ const BODY: Shape = Shape::Object(&[
 fn create(world: &mut World, ask: &Ask, vault_key: &str) -> Outcome {
     let body = check::body(ask.call, &BODY)?;
     let name = ask.target.name(1);
-    let fits = !name.is_empty()
-        && name.len() <= 127
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let fits =
+        !name.is_empty() && name.len() <= 127 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !fits {
-        return Err(error::plain(
-            400,
-            "BadRequest",
-            "A key's name has 1 to 127 letters, digits and hyphens.",
-        ));
+        return Err(error::plain(400, "BadRequest", "A key's name has 1 to 127 letters, digits and hyphens."));
     }
-    let vault = world
-        .azure
-        .vaults
-        .get(vault_key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(vault_key).ok_or_else(|| Answer::empty(404))?;
     if let Some((spelled, key)) = vault_keys::spelled(vault, name) {
         if !present(world, key) {
             let message = format!(
@@ -156,24 +129,12 @@ fn create(world: &mut World, ask: &Ask, vault_key: &str) -> Outcome {
             let body = json!({"error": {"code": "Conflict", "message": message, "innererror": {"code": "ObjectIsDeletedButRecoverable"}}});
             return Err(Answer::json(409, &body).refused(message));
         }
-        return Ok(Answer::json(
-            200,
-            &json(vault, spelled, &key.current, false),
-        ));
+        return Ok(Answer::json(200, &json(vault, spelled, &key.current, false)));
     }
-    let version = draft(&body)
-        .version(vault, now(world))
-        .map_err(|why| error::plain(400, "BadParameter", why))?;
+    let version = draft(&body).version(vault, now(world)).map_err(|why| error::plain(400, "BadParameter", why))?;
     vaults::lock(world, vault_key)?;
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(vault_key)
-        .ok_or_else(|| Answer::empty(404))?;
-    let mut key = Key {
-        current: version,
-        ..Key::default()
-    };
+    let vault = world.azure.vaults.get_mut(vault_key).ok_or_else(|| Answer::empty(404))?;
+    let mut key = Key { current: version, ..Key::default() };
     key.current.tags = check::tags(&body).unwrap_or_default();
     let shown = json(vault, name, &key.current, false);
     vault.keys.insert(name.to_owned(), key);
@@ -185,18 +146,9 @@ fn draft(body: &Value) -> Draft {
     Draft {
         kty: text(body, "/properties/kty").to_uppercase(),
         key_size: number("/properties/keySize").and_then(|size| u32::try_from(size).ok()),
-        curve: body
-            .pointer("/properties/curveName")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        key_ops: list(body, "/properties/keyOps")
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        enabled: body
-            .pointer("/properties/attributes/enabled")
-            .and_then(Value::as_bool),
+        curve: body.pointer("/properties/curveName").and_then(Value::as_str).map(str::to_owned),
+        key_ops: list(body, "/properties/keyOps").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        enabled: body.pointer("/properties/attributes/enabled").and_then(Value::as_bool),
         nbf: number("/properties/attributes/nbf"),
         exp: number("/properties/attributes/exp"),
     }
@@ -217,11 +169,7 @@ fn attributes(vault: &Vault, version: &KeyVersion) -> Value {
 
 fn frame(vault: &Vault, name: &str, version: Option<&KeyVersion>, properties: &Value) -> Value {
     let (suffix, kind, shown) = match version {
-        Some(version) => (
-            format!("/versions/{}", version.version),
-            "/versions",
-            version.version.as_str(),
-        ),
+        Some(version) => (format!("/versions/{}", version.version), "/versions", version.version.as_str()),
         None => (String::new(), "", name),
     };
     json!({

@@ -63,13 +63,7 @@ fn enter(world: &mut World, call: &Call, cloud: &'static Names, caller: Caller) 
     let target = Target::parse(call)?;
     let version = versions::check(world, call, &target)?;
     caller::owns(world, &caller, &target, cloud)?;
-    let ask = Ask {
-        call,
-        caller,
-        target,
-        version,
-        cloud,
-    };
+    let ask = Ask { call, caller, target, version, cloud };
     if ask.target.kind != "microsoft.network/locations/operations" {
         rights::check(world, &ask)?;
     }
@@ -84,35 +78,21 @@ fn dispatch(world: &mut World, ask: &Ask) -> Outcome {
         ("resourcegroups", false) if is(Method::GET) => vaults::resource_group(world, ask),
         ("resources", true) if is(Method::GET) => vaults::resources(world, ask),
         ("microsoft.keyvault/vaults", list) => vaults::answer(world, ask, list),
-        ("microsoft.keyvault/vaults/accesspolicies", false) if is(Method::PUT) => {
-            policies::update(world, ask)
-        }
+        ("microsoft.keyvault/vaults/accesspolicies", false) if is(Method::PUT) => policies::update(world, ask),
         ("microsoft.keyvault/vaults/privatelinkresources", true) if is(Method::GET) => {
             connections::link_resources(world, ask)
         }
-        ("microsoft.keyvault/vaults/privateendpointconnections", list) => {
-            connections::answer(world, ask, list)
-        }
-        ("microsoft.keyvault/vaults/keys" | "microsoft.keyvault/vaults/keys/versions", _) => {
-            keys::answer(world, ask)
-        }
-        ("microsoft.keyvault/locations/deletedvaults", false) if is(Method::GET) => {
-            vaults::deleted(world, ask)
-        }
-        ("microsoft.keyvault/deletedvaults", true) if is(Method::GET) => {
-            Ok(vaults::deleted_list(world, ask))
-        }
+        ("microsoft.keyvault/vaults/privateendpointconnections", list) => connections::answer(world, ask, list),
+        ("microsoft.keyvault/vaults/keys" | "microsoft.keyvault/vaults/keys/versions", _) => keys::answer(world, ask),
+        ("microsoft.keyvault/locations/deletedvaults", false) if is(Method::GET) => vaults::deleted(world, ask),
+        ("microsoft.keyvault/deletedvaults", true) if is(Method::GET) => Ok(vaults::deleted_list(world, ask)),
         ("microsoft.network/privateendpoints", list) => endpoints::answer(world, ask, list),
-        ("microsoft.network/privateendpoints/privatednszonegroups", list) => {
-            zone_groups::answer(world, ask, list)
-        }
+        ("microsoft.network/privateendpoints/privatednszonegroups", list) => zone_groups::answer(world, ask, list),
         ("microsoft.network/networkinterfaces", list) => networks::interface(world, ask, list),
         ("microsoft.network/virtualnetworks", list) => networks::network(world, ask, list),
         ("microsoft.network/virtualnetworks/subnets", list) => networks::subnet(world, ask, list),
         ("microsoft.network/privatednszones", list) => dns::zone(world, ask, list),
-        ("microsoft.network/privatednszones/virtualnetworklinks", list) => {
-            dns::link(world, ask, list)
-        }
+        ("microsoft.network/privatednszones/virtualnetworklinks", list) => dns::link(world, ask, list),
         ("microsoft.network/privatednszones/a", list) => records::answer(world, ask, list),
         (
             "microsoft.network/locations/operations"
@@ -121,9 +101,7 @@ fn dispatch(world: &mut World, ask: &Ask) -> Outcome {
             | "microsoft.network/privatednsoperationresults",
             false,
         ) if is(Method::GET) => operations::poll(world, ask),
-        ("microsoft.authorization/roleassignments", true) if is(Method::GET) => {
-            roles::list(world, ask)
-        }
+        ("microsoft.authorization/roleassignments", true) if is(Method::GET) => roles::list(world, ask),
         _ => Err(error::method_not_allowed(ask)),
     }
 }

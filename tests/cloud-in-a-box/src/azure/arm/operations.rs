@@ -18,12 +18,7 @@ const LONGEST: i64 = 300;
 const SIGNATURE: usize = 2900;
 
 /// Begins an operation and returns its id. The fault `async_fail` decides here that it will fail.
-pub(crate) fn begin(
-    world: &mut World,
-    private_dns: bool,
-    effect: Effect,
-    failure: Option<Failure>,
-) -> String {
+pub(crate) fn begin(world: &mut World, private_dns: bool, effect: Effect, failure: Option<Failure>) -> String {
     let guid = Uuid::new_v4();
     let id = if private_dns {
         URL_SAFE_NO_PAD.encode(format!("FrontEndAsyncOperation;{guid}_{}", Uuid::new_v4()))
@@ -46,21 +41,12 @@ pub(crate) fn begin(
 
 fn forget_old(world: &mut World) {
     if world.azure.operations.len() > 2000 {
-        world
-            .azure
-            .operations
-            .retain(|_, operation| !operation.done);
+        world.azure.operations.retain(|_, operation| !operation.done);
     }
 }
 
 /// Adds the headers that lead to an operation.
-pub(crate) fn lead(
-    ask: &Ask,
-    answer: Answer,
-    id: &str,
-    location: &str,
-    with_location: bool,
-) -> Answer {
+pub(crate) fn lead(ask: &Ask, answer: Answer, id: &str, location: &str, with_location: bool) -> Answer {
     let private_dns = ask.target.kind.starts_with("microsoft.network/privatedns");
     let url = |results: bool| {
         let word = match (private_dns, results) {
@@ -70,15 +56,10 @@ pub(crate) fn lead(
             (true, true) => "privateDnsOperationResults",
         };
         let path = if private_dns {
-            format!(
-                "{}/providers/Microsoft.Network/{word}/{id}",
-                ask.target.group_id()
-            )
+            format!("{}/providers/Microsoft.Network/{word}/{id}", ask.target.group_id())
         } else {
             let subscription = &ask.target.subscription;
-            format!(
-                "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/{word}/{id}"
-            )
+            format!("/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/{word}/{id}")
         };
         signed(ask, &path, id)
     };
@@ -86,11 +67,7 @@ pub(crate) fn lead(
     if !private_dns {
         answer = answer.header("azure-asyncnotification", "Enabled");
     }
-    if with_location {
-        answer.header("location", url(true))
-    } else {
-        answer
-    }
+    if with_location { answer.header("location", url(true)) } else { answer }
 }
 
 fn signed(ask: &Ask, path: &str, id: &str) -> String {
@@ -116,14 +93,8 @@ fn tail(id: &str) -> String {
 
 /// Answers a poll, at the operation or at its result.
 pub(crate) fn poll(world: &mut World, ask: &Ask) -> Outcome {
-    let id = ask
-        .target
-        .names
-        .last()
-        .map_or("", String::as_str)
-        .to_owned();
-    let whole =
-        ask.call.query("c") == Some(&signature(&id)) && ask.call.query("s") == Some(&tail(&id));
+    let id = ask.target.names.last().map_or("", String::as_str).to_owned();
+    let whole = ask.call.query("c") == Some(&signature(&id)) && ask.call.query("s") == Some(&tail(&id));
     if !whole {
         return Err(error::plain(
             403,
@@ -132,11 +103,7 @@ pub(crate) fn poll(world: &mut World, ask: &Ask) -> Outcome {
         ));
     }
     if !world.azure.operations.contains_key(&id) {
-        return Err(error::network(
-            404,
-            "NotFound",
-            format!("The operation '{id}' was not found."),
-        ));
+        return Err(error::network(404, "NotFound", format!("The operation '{id}' was not found.")));
     }
     advance(world, &id);
     let results = ask.target.kind.ends_with("results");
@@ -156,11 +123,8 @@ pub(crate) fn poll(world: &mut World, ask: &Ask) -> Outcome {
     }
     let running = json!({"status": "InProgress"});
     Ok(match (operation.private_dns, results) {
-        (false, false) => {
-            Answer::json(200, &running).header("retry-after", retry_after.to_string())
-        }
-        (false, true) => lead(ask, Answer::empty(202), &id, "", true)
-            .header("retry-after", retry_after.to_string()),
+        (false, false) => Answer::json(200, &running).header("retry-after", retry_after.to_string()),
+        (false, true) => lead(ask, Answer::empty(202), &id, "", true).header("retry-after", retry_after.to_string()),
         (true, _) => {
             let wait = retry_after.saturating_mul(3).to_string();
             lead(ask, Answer::json(202, &running), &id, "", true).header("retry-after", wait)
@@ -185,11 +149,7 @@ pub(crate) fn advance(world: &mut World, id: &str) {
 
 /// A look at a resource counts as a poll of the operation that runs on it.
 pub(crate) fn look(world: &mut World, on: impl Fn(&Effect) -> bool) {
-    let running = world
-        .azure
-        .operations
-        .iter()
-        .find(|(_, operation)| !operation.done && on(&operation.effect));
+    let running = world.azure.operations.iter().find(|(_, operation)| !operation.done && on(&operation.effect));
     if let Some(id) = running.map(|(id, _)| id.clone()) {
         advance(world, &id);
     }
@@ -198,11 +158,8 @@ pub(crate) fn look(world: &mut World, on: impl Fn(&Effect) -> bool) {
 /// Ends what has run for too long without being asked.
 pub(crate) fn settle(world: &mut World) {
     let limit = now(world).saturating_sub(LONGEST);
-    let overdue = world
-        .azure
-        .operations
-        .iter()
-        .filter(|(_, operation)| !operation.done && operation.started_at < limit);
+    let overdue =
+        world.azure.operations.iter().filter(|(_, operation)| !operation.done && operation.started_at < limit);
     let overdue: Vec<String> = overdue.map(|(id, _)| id.clone()).collect();
     for id in overdue {
         finish(world, &id);

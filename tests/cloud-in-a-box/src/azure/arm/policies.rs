@@ -15,11 +15,7 @@ const BODY: Shape = Shape::Object(&[
     Member("name", MAY, Shape::Any),
     Member("type", MAY, Shape::Any),
     Member("location", MAY, Shape::Any),
-    Member(
-        "properties",
-        MUST,
-        Shape::Object(&[Member("accessPolicies", MUST, Shape::List(&vaults::POLICY))]),
-    ),
+    Member("properties", MUST, Shape::Object(&[Member("accessPolicies", MUST, Shape::List(&vaults::POLICY))])),
 ]);
 
 const KEY_WORDS: [&str; 21] = [
@@ -63,26 +59,14 @@ pub(crate) fn update(world: &mut World, ask: &Ask) -> Outcome {
         }
     };
     let body = check::body(ask.call, &BODY)?;
-    let vault = world
-        .azure
-        .vaults
-        .get(&key)
-        .ok_or_else(|| Answer::empty(404))?;
-    let policies = body
-        .pointer("/properties/accessPolicies")
-        .unwrap_or(&Value::Null);
+    let vault = world.azure.vaults.get(&key).ok_or_else(|| Answer::empty(404))?;
+    let policies = body.pointer("/properties/accessPolicies").unwrap_or(&Value::Null);
     let given = parse(policies, vault, "properties.accessPolicies")?;
     vaults::lock(world, &key)?;
     let effective = now(world).saturating_add(world.settings.policy_lag_seconds);
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get_mut(&key).ok_or_else(|| Answer::empty(404))?;
     for policy in given.clone() {
-        vault
-            .policy_effective_at
-            .insert(policy.object_id.to_lowercase(), effective);
+        vault.policy_effective_at.insert(policy.object_id.to_lowercase(), effective);
         change(&mut vault.access_policies, policy);
     }
     Ok(Answer::json(
@@ -98,26 +82,15 @@ pub(crate) fn update(world: &mut World, ask: &Ask) -> Outcome {
 pub(crate) fn parse(value: &Value, vault: &Vault, path: &str) -> Result<Vec<AccessPolicy>, Answer> {
     let items = value.as_array().map_or(&[][..], Vec::as_slice);
     if items.len() > 1024 {
-        return Err(error::plain(
-            400,
-            "BadRequest",
-            "A vault has at most 1024 access policies.",
-        ));
+        return Err(error::plain(400, "BadRequest", "A vault has at most 1024 access policies."));
     }
-    items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| one(item, vault, &format!("{path}[{at}]")))
-        .collect()
+    items.iter().enumerate().map(|(at, item)| one(item, vault, &format!("{path}[{at}]"))).collect()
 }
 
 fn one(item: &Value, vault: &Vault, path: &str) -> Result<AccessPolicy, Answer> {
     for name in ["tenantId", "objectId"] {
         if uuid::Uuid::parse_str(text(item, &format!("/{name}"))).is_err() {
-            return Err(error::field(
-                &format!("{path}.{name}"),
-                "a GUID is expected",
-            ));
+            return Err(error::field(&format!("{path}.{name}"), "a GUID is expected"));
         }
     }
     if !text(item, "/tenantId").eq_ignore_ascii_case(&vault.tenant_id) {
@@ -131,37 +104,25 @@ fn one(item: &Value, vault: &Vault, path: &str) -> Result<AccessPolicy, Answer> 
             ),
         ));
     }
-    if let Some(word) = list(item, "/permissions/keys")
-        .iter()
-        .filter_map(Value::as_str)
-        .find(|word| !known(word))
-    {
-        return Err(error::field(
-            &format!("{path}.permissions.keys"),
-            &format!("'{word}' is no key permission"),
-        ));
+    if let Some(word) = list(item, "/permissions/keys").iter().filter_map(Value::as_str).find(|word| !known(word)) {
+        return Err(error::field(&format!("{path}.permissions.keys"), &format!("'{word}' is no key permission")));
     }
     serde_json::from_value(item.clone()).map_err(|why| error::field(path, &why.to_string()))
 }
 
 fn known(word: &str) -> bool {
-    KEY_WORDS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(word))
+    KEY_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 fn same(one: &AccessPolicy, other: &AccessPolicy) -> bool {
-    one.object_id.eq_ignore_ascii_case(&other.object_id)
-        && one.application_id == other.application_id
+    one.object_id.eq_ignore_ascii_case(&other.object_id) && one.application_id == other.application_id
 }
 
 /// Unions the permissions into an existing entry.
 fn add(policies: &mut Vec<AccessPolicy>, policy: AccessPolicy) {
     match policies.iter_mut().find(|known| same(known, &policy)) {
         Some(known) => each(&mut known.permissions, policy.permissions, |have, more| {
-            let new = more
-                .into_iter()
-                .filter(|word| !have.iter().any(|known| known.eq_ignore_ascii_case(word)));
+            let new = more.into_iter().filter(|word| !have.iter().any(|known| known.eq_ignore_ascii_case(word)));
             let new: Vec<String> = new.collect();
             have.extend(new);
         }),
@@ -186,23 +147,13 @@ fn remove(policies: &mut Vec<AccessPolicy>, policy: AccessPolicy) {
     }
     let empty = |words: &Option<Vec<String>>| words.as_ref().is_none_or(Vec::is_empty);
     policies.retain(|known| {
-        let Permissions {
-            keys,
-            secrets,
-            certificates,
-            storage,
-        } = &known.permissions;
+        let Permissions { keys, secrets, certificates, storage } = &known.permissions;
         !(empty(keys) && empty(secrets) && empty(certificates) && empty(storage))
     });
 }
 
 fn each(have: &mut Permissions, other: Permissions, change: fn(&mut Vec<String>, Vec<String>)) {
-    let Permissions {
-        keys,
-        secrets,
-        certificates,
-        storage,
-    } = other;
+    let Permissions { keys, secrets, certificates, storage } = other;
     let pairs = [
         (&mut have.keys, keys),
         (&mut have.secrets, secrets),

@@ -36,21 +36,11 @@ pub(crate) fn apply(world: &mut World, call: &Call, answer: Answer) -> Answer {
     let used = counters.entry(kind.into()).or_insert(0);
     *used = used.saturating_add(1);
     let left = size.saturating_sub(*used).to_string();
-    if call
-        .path
-        .to_lowercase()
-        .contains("/microsoft.network/privatedns")
-    {
+    if call.path.to_lowercase().contains("/microsoft.network/privatedns") {
         let left = if kind == "reads" { "499".into() } else { left };
-        return answer.header(
-            "x-ms-ratelimit-remaining-subscription-resource-requests",
-            left,
-        );
+        return answer.header("x-ms-ratelimit-remaining-subscription-resource-requests", left);
     }
-    answer.header(
-        &format!("x-ms-ratelimit-remaining-subscription-global-{kind}"),
-        left,
-    )
+    answer.header(&format!("x-ms-ratelimit-remaining-subscription-global-{kind}"), left)
 }
 
 fn respelled(mut answer: Answer) -> Answer {
@@ -80,10 +70,7 @@ pub(crate) fn page(world: &World, call: &Call, items: Vec<Value>) -> Answer {
     if size == 0 {
         return Answer::json(200, &json!({"value": items}));
     }
-    let start: usize = call
-        .query("$skiptoken")
-        .and_then(|token| token.parse().ok())
-        .unwrap_or(0);
+    let start: usize = call.query("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
     let total = items.len();
     let shown: Vec<Value> = items.into_iter().skip(start).take(size).collect();
     let end = start.saturating_add(shown.len());

@@ -11,11 +11,7 @@ use crate::state::World;
 use crate::wire::Answer;
 
 /// A built-in role: its GUID, what it allows, what it takes back.
-struct Role(
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
+struct Role(&'static str, &'static [&'static str], &'static [&'static str]);
 
 const KEY_VAULT_LOOK: [&str; 3] = [
     "Microsoft.KeyVault/vaults/*/read",
@@ -28,10 +24,7 @@ static ROLES: [Role; 10] = [
     Role(
         "b24988ac-6180-42a0-ab88-20f7382dd24c",
         &["*"],
-        &[
-            "Microsoft.Authorization/*/Delete",
-            "Microsoft.Authorization/*/Write",
-        ],
+        &["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"],
     ),
     Role("acdd72a7-3385-48ef-bd42-f606fba81ae7", &["*/read"], &[]),
     Role(
@@ -72,13 +65,8 @@ static ROLES: [Role; 10] = [
 /// Whether the principal may do this there.
 pub(crate) fn allowed(world: &World, principal: &str, action: &str, scope: &str) -> bool {
     let denied = world.settings.deny.iter().any(|deny| {
-        deny.principal
-            .as_deref()
-            .is_none_or(|denied| denied.eq_ignore_ascii_case(principal))
-            && deny
-                .scope
-                .as_deref()
-                .is_none_or(|below| facts::is_at_or_below(scope, below))
+        deny.principal.as_deref().is_none_or(|denied| denied.eq_ignore_ascii_case(principal))
+            && deny.scope.as_deref().is_none_or(|below| facts::is_at_or_below(scope, below))
             && fits(&deny.action, action)
     });
     let mut assigned = world.azure.role_assignments.values().filter(|assignment| {
@@ -104,8 +92,7 @@ fn fits(pattern: &str, action: &str) -> bool {
     let Some(left) = action.strip_prefix(start) else {
         return false;
     };
-    rest.is_empty()
-        || (0..=left.len()).any(|at| left.get(at..).is_some_and(|tail| fits(rest, tail)))
+    rest.is_empty() || (0..=left.len()).any(|at| left.get(at..).is_some_and(|tail| fits(rest, tail)))
 }
 
 /// The last word of the action that a method stands for.
@@ -141,11 +128,7 @@ pub(crate) fn check(world: &World, ask: &Ask) -> Result<(), Answer> {
 fn list_scope(ask: &Ask) -> String {
     let id = &ask.target.id;
     let nested = ask.target.names.is_empty();
-    let cut = if nested {
-        id.to_lowercase().find("/providers/")
-    } else {
-        id.rfind('/')
-    };
+    let cut = if nested { id.to_lowercase().find("/providers/") } else { id.rfind('/') };
     cut.and_then(|at| id.get(..at)).unwrap_or(id).to_owned()
 }
 
@@ -160,12 +143,7 @@ fn denied(principal: &str, action: &str, scope: &str) -> Answer {
 }
 
 /// The caller may do `linked` on another resource that the request touches.
-pub(crate) fn check_linked(
-    world: &World,
-    ask: &Ask,
-    linked: &str,
-    scope: &str,
-) -> Result<(), Answer> {
+pub(crate) fn check_linked(world: &World, ask: &Ask, linked: &str, scope: &str) -> Result<(), Answer> {
     if allowed(world, &ask.caller.object_id, linked, scope) {
         return Ok(());
     }
@@ -188,28 +166,16 @@ mod tests {
     fn a_star_stands_for_any_text() {
         assert!(fits("*", "Microsoft.KeyVault/vaults/read"));
         assert!(fits("*/read", "Microsoft.KeyVault/vaults/keys/read"));
-        assert!(fits(
-            "microsoft.keyvault/vaults/*/read",
-            "Microsoft.KeyVault/vaults/keys/read"
-        ));
+        assert!(fits("microsoft.keyvault/vaults/*/read", "Microsoft.KeyVault/vaults/keys/read"));
         assert!(!fits("*/read", "Microsoft.KeyVault/vaults/write"));
-        assert!(!fits(
-            "Microsoft.Network/*",
-            "Microsoft.KeyVault/vaults/read"
-        ));
+        assert!(!fits("Microsoft.Network/*", "Microsoft.KeyVault/vaults/read"));
     }
 
     #[test]
     fn a_contributor_may_not_write_assignments() {
         let contributor = "b24988ac-6180-42a0-ab88-20f7382dd24c";
         assert!(grants(contributor, "Microsoft.KeyVault/vaults/write"));
-        assert!(!grants(
-            contributor,
-            "Microsoft.Authorization/roleAssignments/write"
-        ));
-        assert!(grants(
-            contributor,
-            "Microsoft.Authorization/roleAssignments/read"
-        ));
+        assert!(!grants(contributor, "Microsoft.Authorization/roleAssignments/write"));
+        assert!(grants(contributor, "Microsoft.Authorization/roleAssignments/read"));
     }
 }

@@ -11,14 +11,10 @@ use crate::state::World;
 
 /// The assignments at, above or below the scope.
 pub(crate) fn list(world: &World, ask: &Ask) -> Outcome {
-    let scope = ask
-        .target
-        .scope
-        .clone()
-        .unwrap_or_else(|| match &ask.target.group {
-            Some(_) => ask.target.group_id(),
-            None => format!("/subscriptions/{}", ask.target.subscription),
-        });
+    let scope = ask.target.scope.clone().unwrap_or_else(|| match &ask.target.group {
+        Some(_) => ask.target.group_id(),
+        None => format!("/subscriptions/{}", ask.target.subscription),
+    });
     let filter = Filter::parse(ask.call.query("$filter").unwrap_or_default()).ok_or_else(|| {
         error::plain(
             400,
@@ -26,11 +22,7 @@ pub(crate) fn list(world: &World, ask: &Ask) -> Outcome {
             "The filter is none of assignedTo('{oid}'), principalId eq '{oid}', atScope().",
         )
     })?;
-    let found = world
-        .azure
-        .role_assignments
-        .iter()
-        .filter(|(_, role)| filter.fits(role, &scope));
+    let found = world.azure.role_assignments.iter().filter(|(_, role)| filter.fits(role, &scope));
     let items = found.map(|(name, role)| json(name, role)).collect();
     Ok(quirks::page(world, ask.call, items))
 }
@@ -46,25 +38,14 @@ enum Filter {
 impl Filter {
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let quoted = |inner: &str| {
-            Some(
-                inner
-                    .trim()
-                    .strip_prefix('\'')?
-                    .strip_suffix('\'')?
-                    .to_owned(),
-            )
-        };
+        let quoted = |inner: &str| Some(inner.trim().strip_prefix('\'')?.strip_suffix('\'')?.to_owned());
         if text.is_empty() {
             return Some(Self::All);
         }
         if text == "atScope()" {
             return Some(Self::AtScope);
         }
-        if let Some(inner) = text
-            .strip_prefix("assignedTo(")
-            .and_then(|rest| rest.strip_suffix(')'))
-        {
+        if let Some(inner) = text.strip_prefix("assignedTo(").and_then(|rest| rest.strip_suffix(')')) {
             return quoted(inner).map(Self::AssignedTo);
         }
         quoted(text.strip_prefix("principalId eq ")?).map(Self::Principal)
@@ -101,14 +82,8 @@ mod tests {
 
     #[test]
     fn the_three_filters_are_read() {
-        assert_eq!(
-            Filter::parse("assignedTo('a')"),
-            Some(Filter::AssignedTo("a".into()))
-        );
-        assert_eq!(
-            Filter::parse("principalId eq 'a'"),
-            Some(Filter::Principal("a".into()))
-        );
+        assert_eq!(Filter::parse("assignedTo('a')"), Some(Filter::AssignedTo("a".into())));
+        assert_eq!(Filter::parse("principalId eq 'a'"), Some(Filter::Principal("a".into())));
         assert_eq!(Filter::parse("atScope()"), Some(Filter::AtScope));
         assert_eq!(Filter::parse("name eq 'a'"), None);
     }

@@ -28,13 +28,8 @@ impl Target {
     pub(crate) fn parse(call: &Call) -> Result<Self, Answer> {
         let segments = call.segments();
         let id = format!("/{}", segments.join("/"));
-        let unknown = || {
-            error::gateway(
-                404,
-                "NotFound",
-                format!("The path '{id}' is none that Resource Manager knows."),
-            )
-        };
+        let unknown =
+            || error::gateway(404, "NotFound", format!("The path '{id}' is none that Resource Manager knows."));
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
         let [first, subscription, rest @ ..] = words.as_slice() else {
             return Err(unknown());
@@ -42,11 +37,7 @@ impl Target {
         if !first.eq_ignore_ascii_case("subscriptions") {
             return Err(unknown());
         }
-        let mut target = Self {
-            id: id.clone(),
-            subscription: (*subscription).to_owned(),
-            ..Self::default()
-        };
+        let mut target = Self { id: id.clone(), subscription: (*subscription).to_owned(), ..Self::default() };
         let rest = match rest {
             [word, group, more @ ..] if word.eq_ignore_ascii_case("resourcegroups") => {
                 target.group = Some((*group).to_owned());
@@ -56,11 +47,7 @@ impl Target {
         };
         match rest {
             [] => {
-                let kind = if target.group.is_some() {
-                    "resourcegroups"
-                } else {
-                    "subscriptions"
-                };
+                let kind = if target.group.is_some() { "resourcegroups" } else { "subscriptions" };
                 target.kind = kind.into();
                 Ok(target)
             }
@@ -69,33 +56,22 @@ impl Target {
                 target.list = true;
                 Ok(target)
             }
-            [word, provider, pairs @ ..] if word.eq_ignore_ascii_case("providers") => target
-                .provider(provider, pairs)
-                .then_some(target)
-                .ok_or_else(unknown),
+            [word, provider, pairs @ ..] if word.eq_ignore_ascii_case("providers") => {
+                target.provider(provider, pairs).then_some(target).ok_or_else(unknown)
+            }
             _ => Err(unknown()),
         }
     }
     /// Takes `type/name` pairs; a later `providers` starts an extension resource. False if the path is malformed.
     fn provider(&mut self, provider: &str, pairs: &[&str]) -> bool {
-        if let Some(at) = pairs
-            .iter()
-            .position(|word| word.eq_ignore_ascii_case("providers"))
-        {
+        if let Some(at) = pairs.iter().position(|word| word.eq_ignore_ascii_case("providers")) {
             let (before, after) = pairs.split_at(at);
             let [_, extension, rest @ ..] = after else {
                 return false;
             };
-            let group = self
-                .group
-                .as_ref()
-                .map(|group| format!("/resourceGroups/{group}"))
-                .unwrap_or_default();
-            let scope = format!(
-                "/subscriptions/{}{group}/providers/{provider}/{}",
-                self.subscription,
-                before.join("/")
-            );
+            let group = self.group.as_ref().map(|group| format!("/resourceGroups/{group}")).unwrap_or_default();
+            let scope =
+                format!("/subscriptions/{}{group}/providers/{provider}/{}", self.subscription, before.join("/"));
             self.scope = Some(scope);
             return self.provider(extension, rest);
         }
@@ -130,20 +106,13 @@ impl Target {
     /// The id one level up: without the last type and name, or the last type of a collection.
     pub(crate) fn parent_id(&self) -> &str {
         let up = |id| str::rsplit_once(id, '/').map_or("", |(before, _)| before);
-        if self.list {
-            up(&self.id)
-        } else {
-            up(up(&self.id))
-        }
+        if self.list { up(&self.id) } else { up(up(&self.id)) }
     }
 
     /// The resource group's id, as written.
     pub(crate) fn group_id(&self) -> String {
         let group = self.group.as_deref().unwrap_or_default();
-        format!(
-            "/subscriptions/{}/resourceGroups/{group}",
-            self.subscription
-        )
+        format!("/subscriptions/{}/resourceGroups/{group}", self.subscription)
     }
 
     /// The kind of the outermost resource, in Azure's spelling.
@@ -181,12 +150,9 @@ pub(crate) fn canonical(kind: &str) -> String {
         "Microsoft.Authorization",
         "roleAssignments",
     ];
-    let spelled = kind.split('/').map(|part| {
-        WORDS
-            .iter()
-            .find(|word| word.eq_ignore_ascii_case(part))
-            .map_or(part, |word| *word)
-    });
+    let spelled = kind
+        .split('/')
+        .map(|part| WORDS.iter().find(|word| word.eq_ignore_ascii_case(part)).map_or(part, |word| *word));
     spelled.collect::<Vec<_>>().join("/")
 }
 
@@ -202,9 +168,7 @@ pub(crate) fn parse_id(id: &str) -> Option<Target> {
         headers: http::HeaderMap::new(),
         body: Vec::new(),
     };
-    Target::parse(&call)
-        .ok()
-        .filter(|target| !target.list && id.starts_with('/') && !target.names.is_empty())
+    Target::parse(&call).ok().filter(|target| !target.list && id.starts_with('/') && !target.names.is_empty())
 }
 
 #[cfg(test)]
@@ -214,18 +178,13 @@ mod tests {
 
     #[test]
     fn a_nested_resource_is_taken_apart() {
-        let target = parse_id(
-            "/subscriptions/s/resourcegroups/RG/providers/microsoft.keyvault/Vaults/kv1/keys/K",
-        )
-        .unwrap();
+        let target =
+            parse_id("/subscriptions/s/resourcegroups/RG/providers/microsoft.keyvault/Vaults/kv1/keys/K").unwrap();
         assert_eq!(
             (target.kind.as_str(), target.name(0), target.name(1)),
             ("microsoft.keyvault/vaults/keys", "kv1", "K")
         );
-        assert_eq!(
-            target.parent_id(),
-            "/subscriptions/s/resourcegroups/RG/providers/microsoft.keyvault/Vaults/kv1"
-        );
+        assert_eq!(target.parent_id(), "/subscriptions/s/resourcegroups/RG/providers/microsoft.keyvault/Vaults/kv1");
         assert_eq!(target.top_kind(), "Microsoft.KeyVault/vaults");
     }
 

@@ -16,15 +16,12 @@ use crate::wire::Answer;
 /// GET, list and PATCH of vaults.
 pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
     if list && ask.call.method == Method::GET {
-        let below = ask.target.group.as_ref().map_or(
-            format!("/subscriptions/{}", ask.target.subscription),
-            |_| ask.target.group_id(),
-        );
-        let vaults = world
-            .azure
-            .vaults
-            .values()
-            .filter(|vault| facts::is_at_or_below(&vault.id, &below));
+        let below = ask
+            .target
+            .group
+            .as_ref()
+            .map_or(format!("/subscriptions/{}", ask.target.subscription), |_| ask.target.group_id());
+        let vaults = world.azure.vaults.values().filter(|vault| facts::is_at_or_below(&vault.id, &below));
         let items = vaults.map(|vault| json(world, vault)).collect();
         return Ok(quirks::page(world, ask.call, items));
     }
@@ -37,28 +34,19 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, list: bool) -> Outcome {
 }
 
 fn shown(world: &World, key: &str) -> Outcome {
-    let vault = world
-        .azure
-        .vaults
-        .get(key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(key).ok_or_else(|| Answer::empty(404))?;
     Ok(Answer::json(200, &json(world, vault)).header("x-ms-keyvault-service-version", "2.2.45.0"))
 }
 
 /// The key of the vault that the target names, if it is there and lies in the group named.
 pub(crate) fn find(world: &World, ask: &Ask) -> Result<String, Answer> {
     let group = ask.target.group.as_deref().unwrap_or_default();
-    if !world
-        .azure
-        .resource_groups
-        .contains_key(&ask.target.group_id().to_lowercase())
-    {
+    if !world.azure.resource_groups.contains_key(&ask.target.group_id().to_lowercase()) {
         return Err(error::group_not_found(group));
     }
     let key = ask.target.name(0).to_lowercase();
     let found = world.azure.vaults.get(&key).filter(|vault| {
-        facts::is_at_or_below(&vault.id, &ask.target.group_id())
-            && cloud::names(vault.cloud).arm == ask.cloud.arm
+        facts::is_at_or_below(&vault.id, &ask.target.group_id()) && cloud::names(vault.cloud).arm == ask.cloud.arm
     });
     if found.is_some() {
         return Ok(key);
@@ -75,41 +63,26 @@ pub(crate) fn busy(world: &World, vault: &Vault) -> bool {
     if vault.locked_until > now(world) {
         return true;
     }
-    let running = world
-        .azure
-        .operations
-        .values()
-        .filter(|operation| !operation.done);
-    running
-        .into_iter()
-        .any(|operation| match &operation.effect {
-            Effect::FinishEndpoint { endpoint } | Effect::RemoveEndpoint { endpoint } => {
-                let endpoint = world.azure.private_endpoints.get(endpoint);
-                endpoint.is_some_and(|endpoint| {
-                    endpoint
-                        .connection
-                        .private_link_service_id
-                        .eq_ignore_ascii_case(&vault.id)
-                })
-            }
-            Effect::None
-            | Effect::FinishZoneGroup { .. }
-            | Effect::RemoveZoneGroup { .. }
-            | Effect::FinishZone { .. }
-            | Effect::FinishLink { .. }
-            | Effect::RemoveLink { .. }
-            | Effect::RemoveZone { .. } => false,
-        })
+    let running = world.azure.operations.values().filter(|operation| !operation.done);
+    running.into_iter().any(|operation| match &operation.effect {
+        Effect::FinishEndpoint { endpoint } | Effect::RemoveEndpoint { endpoint } => {
+            let endpoint = world.azure.private_endpoints.get(endpoint);
+            endpoint.is_some_and(|endpoint| endpoint.connection.private_link_service_id.eq_ignore_ascii_case(&vault.id))
+        }
+        Effect::None
+        | Effect::FinishZoneGroup { .. }
+        | Effect::RemoveZoneGroup { .. }
+        | Effect::FinishZone { .. }
+        | Effect::FinishLink { .. }
+        | Effect::RemoveLink { .. }
+        | Effect::RemoveZone { .. } => false,
+    })
 }
 
 /// Takes the vault's lock for a change, or says that another change runs.
 pub(crate) fn lock(world: &mut World, key: &str) -> Result<(), Answer> {
     let until = now(world).saturating_add(world.settings.vault_lock_seconds);
-    let vault = world
-        .azure
-        .vaults
-        .get(key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(key).ok_or_else(|| Answer::empty(404))?;
     if busy(world, vault) {
         return Err(error::vault_conflict());
     }
@@ -162,22 +135,14 @@ const PATCH: Shape = Shape::Object(&[
             Member("softDeleteRetentionInDays", MAY, Shape::Number),
             Member("createMode", MAY, Shape::Word(&["recover", "default"])),
             Member("enablePurgeProtection", MAY, Shape::Flag),
-            Member(
-                "publicNetworkAccess",
-                MAY,
-                Shape::Word(&["Enabled", "Disabled", "SecuredByPerimeter"]),
-            ),
+            Member("publicNetworkAccess", MAY, Shape::Word(&["Enabled", "Disabled", "SecuredByPerimeter"])),
             Member(
                 "networkAcls",
                 MAY,
                 Shape::Object(&[
                     Member("bypass", MAY, Shape::Word(&["AzureServices", "None"])),
                     Member("defaultAction", MAY, Shape::Word(&["Allow", "Deny"])),
-                    Member(
-                        "ipRules",
-                        MAY,
-                        Shape::List(&Shape::Object(&[Member("value", MUST, Shape::Text)])),
-                    ),
+                    Member("ipRules", MAY, Shape::List(&Shape::Object(&[Member("value", MUST, Shape::Text)]))),
                     Member(
                         "virtualNetworkRules",
                         MAY,
@@ -195,20 +160,13 @@ const PATCH: Shape = Shape::Object(&[
 fn update(world: &mut World, ask: &Ask, key: &str) -> Outcome {
     let body = check::body(ask.call, &PATCH)?;
     check::tags_fit(&body)?;
-    let vault = world
-        .azure
-        .vaults
-        .get(key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(key).ok_or_else(|| Answer::empty(404))?;
     let changed = patched(vault.clone(), &body)?;
     lock(world, key)?;
     let drift = world.settings.public_access_drift;
     if let Some(vault) = world.azure.vaults.get_mut(key) {
         let locked_until = vault.locked_until;
-        *vault = Vault {
-            locked_until,
-            ..changed
-        };
+        *vault = Vault { locked_until, ..changed };
     }
     let answer = shown(world, key);
     if let Some(vault) = world.azure.vaults.get_mut(key).filter(|_| drift) {
@@ -223,21 +181,11 @@ fn patched(mut vault: Vault, body: &Value) -> Result<Vault, Answer> {
         vault.tags = tags;
     }
     let empty = Map::new();
-    let properties = body
-        .get("properties")
-        .and_then(Value::as_object)
-        .unwrap_or(&empty);
+    let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let given = |name: &str| properties.get(name).filter(|value| !value.is_null());
     let flag = |name: &str| given(name).and_then(Value::as_bool);
-    if given("tenantId")
-        .and_then(Value::as_str)
-        .is_some_and(|tenant| !tenant.eq_ignore_ascii_case(&vault.tenant_id))
-    {
-        return Err(error::plain(
-            400,
-            "BadRequest",
-            "The tenant of a vault that holds keys cannot be changed here.",
-        ));
+    if given("tenantId").and_then(Value::as_str).is_some_and(|tenant| !tenant.eq_ignore_ascii_case(&vault.tenant_id)) {
+        return Err(error::plain(400, "BadRequest", "The tenant of a vault that holds keys cannot be changed here."));
     }
     if let Some(name) = given("sku").map(|sku| text(sku, "/name").to_lowercase()) {
         vault.sku = name;
@@ -249,8 +197,7 @@ fn patched(mut vault: Vault, body: &Value) -> Result<Vault, Answer> {
         vault.network_acls = Some(acls_of(acls));
     }
     if let Some(policies) = given("accessPolicies") {
-        vault.access_policies =
-            super::policies::parse(policies, &vault, "properties.accessPolicies")?;
+        vault.access_policies = super::policies::parse(policies, &vault, "properties.accessPolicies")?;
     }
     if let Some(on) = flag("enableRbacAuthorization") {
         vault.enable_rbac_authorization = Some(on);
@@ -277,21 +224,13 @@ fn patched(mut vault: Vault, body: &Value) -> Result<Vault, Answer> {
 }
 
 fn acls_of(value: &Value) -> NetworkAcls {
-    let word = |name: &str, usual: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or(usual)
-            .to_owned()
-    };
+    let word = |name: &str, usual: &str| value.get(name).and_then(Value::as_str).unwrap_or(usual).to_owned();
     NetworkAcls {
         bypass: word("bypass", "AzureServices"),
         default_action: word("defaultAction", "Allow"),
         ip_rules: check::list(value, "/ipRules")
             .iter()
-            .map(|rule| IpRule {
-                value: text(rule, "/value").to_owned(),
-            })
+            .map(|rule| IpRule { value: text(rule, "/value").to_owned() })
             .collect(),
         virtual_network_rules: check::list(value, "/virtualNetworkRules")
             .iter()
@@ -324,40 +263,15 @@ pub(crate) fn json(world: &World, vault: &Vault) -> Value {
                 members.insert(name.to_owned(), value);
             }
         };
-        put(
-            "enableSoftDelete",
-            vault.enable_soft_delete.map(Value::from),
-        );
-        put(
-            "softDeleteRetentionInDays",
-            vault.soft_delete_retention_in_days.map(Value::from),
-        );
-        put(
-            "enableRbacAuthorization",
-            vault.enable_rbac_authorization.map(Value::from),
-        );
-        put(
-            "enablePurgeProtection",
-            vault
-                .enable_purge_protection
-                .filter(|on| *on)
-                .map(Value::from),
-        );
+        put("enableSoftDelete", vault.enable_soft_delete.map(Value::from));
+        put("softDeleteRetentionInDays", vault.soft_delete_retention_in_days.map(Value::from));
+        put("enableRbacAuthorization", vault.enable_rbac_authorization.map(Value::from));
+        put("enablePurgeProtection", vault.enable_purge_protection.filter(|on| *on).map(Value::from));
         // While public access is disabled, the firewall is kept but not shown.
         let open = !vault.public_network_access.eq_ignore_ascii_case("Disabled");
-        put(
-            "networkAcls",
-            vault
-                .network_acls
-                .as_ref()
-                .filter(|_| open)
-                .map(|acls| json!(acls)),
-        );
+        put("networkAcls", vault.network_acls.as_ref().filter(|_| open).map(|acls| json!(acls)));
         let connections = super::connections::on_vault(world, vault);
-        put(
-            "privateEndpointConnections",
-            (!connections.is_empty()).then_some(Value::Array(connections)),
-        );
+        put("privateEndpointConnections", (!connections.is_empty()).then_some(Value::Array(connections)));
     }
     json!({
         "id": vault.id, "name": vault.name, "type": "Microsoft.KeyVault/vaults", "location": vault.location,
@@ -368,44 +282,24 @@ pub(crate) fn json(world: &World, vault: &Vault) -> Value {
 
 /// One soft-deleted vault.
 pub(crate) fn deleted(world: &World, ask: &Ask) -> Outcome {
-    let found = world
-        .azure
-        .deleted_vaults
-        .get(&ask.target.name(1).to_lowercase());
-    let found = found.filter(|found| {
-        same_place(&found.vault.location, ask.target.name(0)) && in_subscription(found, ask)
-    });
+    let found = world.azure.deleted_vaults.get(&ask.target.name(1).to_lowercase());
+    let found =
+        found.filter(|found| same_place(&found.vault.location, ask.target.name(0)) && in_subscription(found, ask));
     match found {
-        Some(found) => Ok(Answer::json(
-            200,
-            &deleted_json(found, &ask.target.subscription),
-        )),
-        None => Err(error::plain(
-            404,
-            "DeletedVaultNotFound",
-            "The specified deleted vault does not exist.",
-        )),
+        Some(found) => Ok(Answer::json(200, &deleted_json(found, &ask.target.subscription))),
+        None => Err(error::plain(404, "DeletedVaultNotFound", "The specified deleted vault does not exist.")),
     }
 }
 
 /// All soft-deleted vaults of a subscription.
 pub(crate) fn deleted_list(world: &World, ask: &Ask) -> Answer {
-    let deleted = world
-        .azure
-        .deleted_vaults
-        .values()
-        .filter(|found| in_subscription(found, ask));
-    let items = deleted
-        .map(|found| deleted_json(found, &ask.target.subscription))
-        .collect();
+    let deleted = world.azure.deleted_vaults.values().filter(|found| in_subscription(found, ask));
+    let items = deleted.map(|found| deleted_json(found, &ask.target.subscription)).collect();
     quirks::page(world, ask.call, items)
 }
 
 fn in_subscription(found: &DeletedVault, ask: &Ask) -> bool {
-    facts::is_at_or_below(
-        &found.vault.id,
-        &format!("/subscriptions/{}", ask.target.subscription),
-    )
+    facts::is_at_or_below(&found.vault.id, &format!("/subscriptions/{}", ask.target.subscription))
 }
 
 fn deleted_json(found: &DeletedVault, subscription: &str) -> Value {
@@ -432,11 +326,7 @@ pub(crate) fn same_place(one: &str, other: &str) -> bool {
 /// The subscription itself.
 pub(crate) fn subscription(world: &World, ask: &Ask) -> Outcome {
     let id = &ask.target.subscription;
-    let found = world
-        .azure
-        .subscriptions
-        .get(&id.to_lowercase())
-        .ok_or_else(|| Answer::empty(404))?;
+    let found = world.azure.subscriptions.get(&id.to_lowercase()).ok_or_else(|| Answer::empty(404))?;
     Ok(Answer::json(
         200,
         &json!({
@@ -450,11 +340,7 @@ pub(crate) fn subscription(world: &World, ask: &Ask) -> Outcome {
 /// A resource group.
 pub(crate) fn resource_group(world: &World, ask: &Ask) -> Outcome {
     let name = ask.target.group.as_deref().unwrap_or_default();
-    let found = world
-        .azure
-        .resource_groups
-        .get(&ask.target.key())
-        .ok_or_else(|| error::group_not_found(name))?;
+    let found = world.azure.resource_groups.get(&ask.target.key()).ok_or_else(|| error::group_not_found(name))?;
     Ok(Answer::json(
         200,
         &json!({
@@ -468,18 +354,10 @@ pub(crate) fn resource_group(world: &World, ask: &Ask) -> Outcome {
 pub(crate) fn resources(world: &World, ask: &Ask) -> Outcome {
     let filter = ask.call.query("$filter").unwrap_or_default().to_lowercase();
     if !filter.contains("'microsoft.keyvault/vaults'") {
-        return Err(error::plain(
-            400,
-            "InvalidFilterInQueryString",
-            "The box lists Microsoft.KeyVault/vaults only.",
-        ));
+        return Err(error::plain(400, "InvalidFilterInQueryString", "The box lists Microsoft.KeyVault/vaults only."));
     }
     let below = format!("/subscriptions/{}", ask.target.subscription);
-    let vaults = world
-        .azure
-        .vaults
-        .values()
-        .filter(|vault| facts::is_at_or_below(&vault.id, &below));
+    let vaults = world.azure.vaults.values().filter(|vault| facts::is_at_or_below(&vault.id, &below));
     let items = vaults.map(|vault| {
         json!({"id": vault.id, "name": vault.name, "type": "Microsoft.KeyVault/vaults", "location": vault.location, "tags": vault.tags})
     });

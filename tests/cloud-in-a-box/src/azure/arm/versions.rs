@@ -10,11 +10,7 @@ use crate::wire::{Answer, Call};
 /// Oldest and newest version of a provider that the box takes; equal spelling, so texts compare as dates.
 fn range(world: &World, kind: &str) -> (&'static str, &'static str) {
     if kind.starts_with("microsoft.keyvault/") {
-        let oldest = if world.settings.key_vault_arm_retired {
-            "2026-02-01"
-        } else {
-            "2023-07-01"
-        };
+        let oldest = if world.settings.key_vault_arm_retired { "2026-02-01" } else { "2023-07-01" };
         // The newest SDKs send versions that came after this contract; nothing the box answers differs in them.
         return (oldest, "2099-12-31");
     }
@@ -32,12 +28,8 @@ fn range(world: &World, kind: &str) -> (&'static str, &'static str) {
 
 /// The version of this request.
 pub(crate) fn check(world: &World, call: &Call, target: &Target) -> Result<String, Answer> {
-    let Some(version) = call
-        .query("api-version")
-        .filter(|version| !version.is_empty())
-    else {
-        let message =
-            "The api-version query parameter (?api-version=) is required for all requests.";
+    let Some(version) = call.query("api-version").filter(|version| !version.is_empty()) else {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(error::gateway(400, "MissingApiVersionParameter", message));
     };
     let (oldest, newest) = range(world, &target.kind);
@@ -58,8 +50,6 @@ fn is_date(version: &str) -> bool {
     let [year, month, day] = parts.as_slice() else {
         return false;
     };
-    let digits = |part: &str, count: usize| {
-        part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
     digits(year, 4) && digits(month, 2) && digits(day, 2)
 }

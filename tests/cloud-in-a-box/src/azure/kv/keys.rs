@@ -33,12 +33,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Outcome {
         ["deletedkeys", name] if is(Method::GET) => get_deleted(world, ask, name),
         ["deletedkeys", name] if is(Method::DELETE) => purge(world, ask, name),
         ["deletedkeys", name, "recover"] if is(Method::POST) => recover(world, ask, name),
-        _ => Err(error(
-            405,
-            "MethodNotAllowed",
-            "The box has no such operation on a vault.",
-            None,
-        )),
+        _ => Err(error(405, "MethodNotAllowed", "The box has no such operation on a vault.", None)),
     }
 }
 
@@ -61,11 +56,7 @@ fn phase(world: &World, key: &Key) -> Phase {
 }
 
 fn vault<'a>(world: &'a World, ask: &Ask) -> Result<&'a Vault, Answer> {
-    world
-        .azure
-        .vaults
-        .get(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))
+    world.azure.vaults.get(&ask.vault).ok_or_else(|| Answer::empty(404))
 }
 
 fn not_found(name: &str) -> Answer {
@@ -76,12 +67,7 @@ fn not_found(name: &str) -> Answer {
 }
 
 fn deleted_not_found(name: &str) -> Answer {
-    error(
-        404,
-        "KeyNotFound",
-        &format!("Deleted Key not found: {name}"),
-        None,
-    )
+    error(404, "KeyNotFound", &format!("Deleted Key not found: {name}"), None)
 }
 
 fn conflict(name: &str, phase: Phase) -> Answer {
@@ -93,28 +79,19 @@ fn conflict(name: &str, phase: Phase) -> Answer {
             "is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged",
         ),
     };
-    error(
-        409,
-        "Conflict",
-        &format!("Key {name} {words}."),
-        Some(inner),
-    )
+    error(409, "Conflict", &format!("Key {name} {words}."), Some(inner))
 }
 
 fn get(world: &World, ask: &Ask, name: &str, version: Option<&str>) -> Outcome {
     permitted(world, ask, "get")?;
     let vault = vault(world, ask)?;
-    let found =
-        vault_keys::spelled(vault, name).filter(|(_, key)| phase(world, key) == Phase::Active);
+    let found = vault_keys::spelled(vault, name).filter(|(_, key)| phase(world, key) == Phase::Active);
     let (spelled, key) = found.ok_or_else(|| not_found(name))?;
     let shown = match version {
         None => Some(&key.current),
-        Some(version) => {
-            all_versions(key).find(|known| known.version.eq_ignore_ascii_case(version))
-        }
+        Some(version) => all_versions(key).find(|known| known.version.eq_ignore_ascii_case(version)),
     };
-    let shown =
-        shown.ok_or_else(|| not_found(&format!("{name}/{}", version.unwrap_or_default())))?;
+    let shown = shown.ok_or_else(|| not_found(&format!("{name}/{}", version.unwrap_or_default())))?;
     Ok(Answer::json(200, &view::bundle(vault, spelled, shown)))
 }
 
@@ -125,28 +102,17 @@ fn all_versions(key: &Key) -> impl Iterator<Item = &KeyVersion> {
 fn versions(world: &World, ask: &Ask, name: &str) -> Outcome {
     permitted(world, ask, "list")?;
     let vault = vault(world, ask)?;
-    let found =
-        vault_keys::spelled(vault, name).filter(|(_, key)| phase(world, key) == Phase::Active);
-    let items = found.map(|(spelled, key)| {
-        all_versions(key)
-            .map(|version| view::item(vault, spelled, version, true))
-            .collect()
-    });
+    let found = vault_keys::spelled(vault, name).filter(|(_, key)| phase(world, key) == Phase::Active);
+    let items = found
+        .map(|(spelled, key)| all_versions(key).map(|version| view::item(vault, spelled, version, true)).collect());
     page(ask, items.unwrap_or_default())
 }
 
 fn list(world: &World, ask: &Ask, deleted: bool) -> Outcome {
     permitted(world, ask, "list")?;
     let vault = vault(world, ask)?;
-    let wanted = if deleted {
-        Phase::Deleted
-    } else {
-        Phase::Active
-    };
-    let found = vault
-        .keys
-        .iter()
-        .filter(|(_, key)| phase(world, key) == wanted);
+    let wanted = if deleted { Phase::Deleted } else { Phase::Active };
+    let found = vault.keys.iter().filter(|(_, key)| phase(world, key) == wanted);
     let items = found.map(|(name, key)| {
         let shown = view::item(vault, name, &key.current, false);
         match &key.deleted {
@@ -162,19 +128,10 @@ fn page(ask: &Ask, items: Vec<Value>) -> Outcome {
         None => PAGE,
         Some(Ok(size @ 1..=PAGE)) => size,
         Some(_) => {
-            return Err(error(
-                400,
-                "BadParameter",
-                "maxresults must lie between 1 and 25.",
-                None,
-            ));
+            return Err(error(400, "BadParameter", "maxresults must lie between 1 and 25.", None));
         }
     };
-    let start: usize = ask
-        .call
-        .query("$skiptoken")
-        .and_then(|token| token.parse().ok())
-        .unwrap_or(0);
+    let start: usize = ask.call.query("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
     let total = items.len();
     let shown: Vec<Value> = items.into_iter().skip(start).take(size).collect();
     let end = start.saturating_add(shown.len());
@@ -186,30 +143,15 @@ fn page(ask: &Ask, items: Vec<Value>) -> Outcome {
             ask.call.host, ask.call.path
         )
     });
-    Ok(Answer::json(
-        200,
-        &json!({"value": shown, "nextLink": next}),
-    ))
+    Ok(Answer::json(200, &json!({"value": shown, "nextLink": next})))
 }
 
 fn members(body: &Value, known: &[&str], path: &str) -> Result<(), Answer> {
-    let strangers = body
-        .as_object()
-        .map(|members| members.keys().find(|name| !known.contains(&name.as_str())));
+    let strangers = body.as_object().map(|members| members.keys().find(|name| !known.contains(&name.as_str())));
     match strangers {
         Some(None) => Ok(()),
-        Some(Some(name)) => Err(error(
-            400,
-            "BadParameter",
-            &format!("Property {path}{name} is unknown."),
-            None,
-        )),
-        None => Err(error(
-            400,
-            "BadParameter",
-            "The request body must be a JSON object.",
-            None,
-        )),
+        Some(Some(name)) => Err(error(400, "BadParameter", &format!("Property {path}{name} is unknown."), None)),
+        None => Err(error(400, "BadParameter", "The request body must be a JSON object.", None)),
     }
 }
 
@@ -259,31 +201,14 @@ fn words(body: &Value, name: &str) -> Vec<String> {
 
 fn create(world: &mut World, ask: &Ask, name: &str) -> Outcome {
     permitted(world, ask, "create")?;
-    let fits = name.len() <= 127
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let fits = name.len() <= 127 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !fits {
-        return Err(error(
-            400,
-            "BadParameter",
-            "The request URI contains an invalid name.",
-            None,
-        ));
+        return Err(error(400, "BadParameter", "The request URI contains an invalid name.", None));
     }
     let body = ask.call.json()?;
     members(
         &body,
-        &[
-            "kty",
-            "key_size",
-            "public_exponent",
-            "key_ops",
-            "attributes",
-            "tags",
-            "crv",
-            "release_policy",
-        ],
+        &["kty", "key_size", "public_exponent", "key_ops", "attributes", "tags", "crv", "release_policy"],
         "",
     )?;
     let Attributes { enabled, nbf, exp } = attributes(&body)?;
@@ -294,16 +219,9 @@ fn create(world: &mut World, ask: &Ask, name: &str) -> Outcome {
         return Err(conflict(spelled, phase(world, key)));
     }
     let spelled = found.map_or(name.to_owned(), |(spelled, _)| spelled.clone());
-    let size = body
-        .get("key_size")
-        .and_then(Value::as_u64)
-        .and_then(|size| u32::try_from(size).ok());
+    let size = body.get("key_size").and_then(Value::as_u64).and_then(|size| u32::try_from(size).ok());
     let draft = Draft {
-        kty: body
-            .get("kty")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
+        kty: body.get("kty").and_then(Value::as_str).unwrap_or_default().to_owned(),
         key_size: size,
         curve: body.get("crv").and_then(Value::as_str).map(str::to_owned),
         key_ops: words(&body, "key_ops"),
@@ -311,29 +229,14 @@ fn create(world: &mut World, ask: &Ask, name: &str) -> Outcome {
         nbf,
         exp,
     };
-    let mut version = draft
-        .version(vault, now)
-        .map_err(|why| error(400, "BadParameter", &why, None))?;
-    version.tags = serde_json::from_value(body.get("tags").cloned().unwrap_or_else(|| json!({})))
-        .unwrap_or_default();
+    let mut version = draft.version(vault, now).map_err(|why| error(400, "BadParameter", &why, None))?;
+    version.tags = serde_json::from_value(body.get("tags").cloned().unwrap_or_else(|| json!({}))).unwrap_or_default();
     let shown = view::bundle(vault, &spelled, &version);
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get_mut(&ask.vault).ok_or_else(|| Answer::empty(404))?;
     match vault.keys.get_mut(&spelled) {
-        Some(key) => key
-            .previous
-            .push(std::mem::replace(&mut key.current, version)),
+        Some(key) => key.previous.push(std::mem::replace(&mut key.current, version)),
         None => {
-            vault.keys.insert(
-                spelled,
-                Key {
-                    current: version,
-                    ..Key::default()
-                },
-            );
+            vault.keys.insert(spelled, Key { current: version, ..Key::default() });
         }
     }
     Ok(Answer::json(200, &shown))
@@ -342,31 +245,14 @@ fn create(world: &mut World, ask: &Ask, name: &str) -> Outcome {
 fn update(world: &mut World, ask: &Ask, name: &str, wanted: Option<&str>) -> Outcome {
     permitted(world, ask, "update")?;
     let body = ask.call.json()?;
-    members(
-        &body,
-        &["key_ops", "attributes", "tags", "release_policy"],
-        "",
-    )?;
+    members(&body, &["key_ops", "attributes", "tags", "release_policy"], "")?;
     let Attributes { enabled, nbf, exp } = attributes(&body)?;
     let now = now(world);
-    let found = vault_keys::spelled(vault(world, ask)?, name)
-        .filter(|(_, key)| phase(world, key) == Phase::Active);
-    let spelled = found
-        .map(|(spelled, _)| spelled.clone())
-        .ok_or_else(|| not_found(name))?;
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
-    let key = vault
-        .keys
-        .get_mut(&spelled)
-        .ok_or_else(|| not_found(name))?;
-    let mut versions = key
-        .previous
-        .iter_mut()
-        .chain(std::iter::once(&mut key.current));
+    let found = vault_keys::spelled(vault(world, ask)?, name).filter(|(_, key)| phase(world, key) == Phase::Active);
+    let spelled = found.map(|(spelled, _)| spelled.clone()).ok_or_else(|| not_found(name))?;
+    let vault = world.azure.vaults.get_mut(&ask.vault).ok_or_else(|| Answer::empty(404))?;
+    let key = vault.keys.get_mut(&spelled).ok_or_else(|| not_found(name))?;
+    let mut versions = key.previous.iter_mut().chain(std::iter::once(&mut key.current));
     let version = match wanted {
         Some(wanted) => versions.find(|version| version.version.eq_ignore_ascii_case(wanted)),
         None => versions.last(),
@@ -374,12 +260,7 @@ fn update(world: &mut World, ask: &Ask, name: &str, wanted: Option<&str>) -> Out
     let version = version.ok_or_else(|| not_found(name))?;
     let ops = words(&body, "key_ops");
     if !ops.is_empty() && version.key_ops == ["import"] && ops != ["import"] {
-        return Err(error(
-            400,
-            "BadParameter",
-            "The operations of a key exchange key cannot be changed.",
-            None,
-        ));
+        return Err(error(400, "BadParameter", "The operations of a key exchange key cannot be changed.", None));
     }
     if !ops.is_empty() {
         version.key_ops = ops;
@@ -400,33 +281,17 @@ fn delete(world: &mut World, ask: &Ask, name: &str) -> Outcome {
     let (now, settles) = (now(world), world.settings.key_transition_seconds);
     let (spelled, state) = located(world, ask, name).ok_or_else(|| not_found(name))?;
     if state != Phase::Active {
-        return Err(if state == Phase::Deleted {
-            not_found(name)
-        } else {
-            conflict(&spelled, state)
-        });
+        return Err(if state == Phase::Deleted { not_found(name) } else { conflict(&spelled, state) });
     }
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get_mut(&ask.vault).ok_or_else(|| Answer::empty(404))?;
     let days = vault_keys::recovery(vault).1;
     let Some(days) = days else {
         let gone = vault.keys.remove(&spelled).ok_or_else(|| not_found(name))?;
-        return Ok(Answer::json(
-            200,
-            &view::bundle(vault, &spelled, &gone.current),
-        ));
+        return Ok(Answer::json(200, &view::bundle(vault, &spelled, &gone.current)));
     };
-    let key = vault
-        .keys
-        .get_mut(&spelled)
-        .ok_or_else(|| not_found(name))?;
-    let deleted = DeletedKey {
-        deleted_date: now,
-        scheduled_purge_date: now.saturating_add(days.saturating_mul(86_400)),
-    };
+    let key = vault.keys.get_mut(&spelled).ok_or_else(|| not_found(name))?;
+    let deleted =
+        DeletedKey { deleted_date: now, scheduled_purge_date: now.saturating_add(days.saturating_mul(86_400)) };
     key.deleted = Some(deleted);
     key.settles_at = now.saturating_add(settles);
     deleted_bundle(world, ask, &spelled)
@@ -440,15 +305,9 @@ fn located(world: &World, ask: &Ask, name: &str) -> Option<(String, Phase)> {
 fn deleted_bundle(world: &World, ask: &Ask, spelled: &str) -> Outcome {
     let vault = vault(world, ask)?;
     let key = vault.keys.get(spelled).ok_or_else(|| not_found(spelled))?;
-    let deleted = key
-        .deleted
-        .as_ref()
-        .ok_or_else(|| deleted_not_found(spelled))?;
+    let deleted = key.deleted.as_ref().ok_or_else(|| deleted_not_found(spelled))?;
     let shown = view::bundle(vault, spelled, &key.current);
-    Ok(Answer::json(
-        200,
-        &view::as_deleted(vault, spelled, shown, deleted),
-    ))
+    Ok(Answer::json(200, &view::as_deleted(vault, spelled, shown, deleted)))
 }
 
 fn get_deleted(world: &World, ask: &Ask, name: &str) -> Outcome {
@@ -468,15 +327,8 @@ fn recover(world: &mut World, ask: &Ask, name: &str) -> Outcome {
         Phase::BeingDeleted | Phase::BeingRecovered => return Err(conflict(&spelled, state)),
         Phase::Deleted => {}
     }
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
-    let key = vault
-        .keys
-        .get_mut(&spelled)
-        .ok_or_else(|| deleted_not_found(name))?;
+    let vault = world.azure.vaults.get_mut(&ask.vault).ok_or_else(|| Answer::empty(404))?;
+    let key = vault.keys.get_mut(&spelled).ok_or_else(|| deleted_not_found(name))?;
     key.deleted = None;
     key.settles_at = settles_at;
     let shown = key.current.clone();
@@ -491,11 +343,7 @@ fn purge(world: &mut World, ask: &Ask, name: &str) -> Outcome {
         Phase::BeingDeleted | Phase::BeingRecovered => return Err(conflict(&spelled, state)),
         Phase::Deleted => {}
     }
-    let vault = world
-        .azure
-        .vaults
-        .get_mut(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get_mut(&ask.vault).ok_or_else(|| Answer::empty(404))?;
     if vault.enable_purge_protection == Some(true) {
         let message = "Operation \"purge\" is not allowed because purge protection is enabled for this vault.";
         return Err(error(403, "Forbidden", message, Some("ForbiddenByPolicy")));

@@ -31,21 +31,13 @@ pub(crate) struct Ask<'a> {
 
 /// Answers a call to a vault.
 pub fn answer(world: &mut World, call: &Call) -> Answer {
-    let found = cloud::CLOUDS
-        .iter()
-        .find_map(|cloud| Some((cloud, cloud.vault_of_host(&call.host)?)));
+    let found = cloud::CLOUDS.iter().find_map(|cloud| Some((cloud, cloud.vault_of_host(&call.host)?)));
     let Some((cloud, name)) = found else {
         return Answer::empty(404).refused("no vault has this host");
     };
     let key = name.to_lowercase();
-    let Some(vault) = world
-        .azure
-        .vaults
-        .get(&key)
-        .filter(|vault| vault.cloud == cloud.cloud)
-    else {
-        return Answer::empty(404)
-            .refused("the vault is not there; in life its name would not resolve");
+    let Some(vault) = world.azure.vaults.get(&key).filter(|vault| vault.cloud == cloud.cloud) else {
+        return Answer::empty(404).refused("the vault is not there; in life its name would not resolve");
     };
     let seen = reach::address(world, vault);
     let answered = enter(world, call, cloud, &key);
@@ -54,14 +46,8 @@ pub fn answer(world: &mut World, call: &Call) -> Answer {
         Err(refusal) => (refusal, None),
     };
     let answer = answer
-        .header(
-            "x-ms-keyvault-network-info",
-            format!("conn_type=Ipv4;addr={seen};act_addr_fam=InterNetwork;"),
-        )
-        .header(
-            "strict-transport-security",
-            "max-age=31536000;includeSubDomains",
-        )
+        .header("x-ms-keyvault-network-info", format!("conn_type=Ipv4;addr={seen};act_addr_fam=InterNetwork;"))
+        .header("strict-transport-security", "max-age=31536000;includeSubDomains")
         .header("cache-control", "no-cache");
     match caller {
         Some(caller) => answer.by(caller),
@@ -69,41 +55,20 @@ pub fn answer(world: &mut World, call: &Call) -> Answer {
     }
 }
 
-fn enter(
-    world: &mut World,
-    call: &Call,
-    cloud: &Names,
-    key: &str,
-) -> Result<(Answer, String), Answer> {
+fn enter(world: &mut World, call: &Call, cloud: &Names, key: &str) -> Result<(Answer, String), Answer> {
     let segments = call.segments();
     if call.method == Method::GET && segments == ["healthstatus"] {
         return Ok((Answer::json(200, &json!({})), String::new()));
     }
-    let vault = world
-        .azure
-        .vaults
-        .get(key)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(key).ok_or_else(|| Answer::empty(404))?;
     let caller = authenticate(world, call, cloud, vault)?;
-    let ask = Ask {
-        call,
-        vault: key.to_owned(),
-        caller: caller.clone(),
-        segments,
-    };
-    let answered = reach::check(world, vault)
-        .and_then(|()| version(call))
-        .and_then(|()| keys::answer(world, &ask));
+    let ask = Ask { call, vault: key.to_owned(), caller: caller.clone(), segments };
+    let answered = reach::check(world, vault).and_then(|()| version(call)).and_then(|()| keys::answer(world, &ask));
     Ok((answered.unwrap_or_else(|refusal| refusal), caller))
 }
 
 /// The token's object id, or 401 with the challenge.
-fn authenticate(
-    world: &World,
-    call: &Call,
-    cloud: &Names,
-    vault: &Vault,
-) -> Result<String, Answer> {
+fn authenticate(world: &World, call: &Call, cloud: &Names, vault: &Vault) -> Result<String, Answer> {
     let refuse = |message: &str| {
         let resource = format!("https://{}", cloud.vault_suffix);
         let authority = format!("https://{}/{}", cloud.authority, vault.tenant_id);
@@ -116,21 +81,11 @@ fn authenticate(
     let Some(claims) = token::read(bearer) else {
         return refuse("AKV10001: The token is malformed.");
     };
-    let text = |name: &str| {
-        claims
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     if text("aud").trim_end_matches('/') != format!("https://{}", cloud.vault_suffix) {
         return refuse("AKV10022: Invalid audience. Expected the audience of this cloud's vaults.");
     }
-    if claims
-        .get("exp")
-        .and_then(Value::as_i64)
-        .is_none_or(|end| end <= now(world))
-    {
+    if claims.get("exp").and_then(Value::as_i64).is_none_or(|end| end <= now(world)) {
         return refuse("AKV10014: The token is expired.");
     }
     if !text("tid").eq_ignore_ascii_case(&vault.tenant_id) {
@@ -141,12 +96,7 @@ fn authenticate(
 
 fn version(call: &Call) -> Result<(), Answer> {
     match call.query("api-version") {
-        None => Err(error(
-            400,
-            "BadParameter",
-            "api-version must be specified",
-            None,
-        )),
+        None => Err(error(400, "BadParameter", "api-version must be specified", None)),
         Some(version) if VERSIONS.contains(&version) => Ok(()),
         Some(version) => Err(error(
             400,
@@ -165,19 +115,13 @@ pub(crate) fn error(status: u16, code: &str, message: &str, inner: Option<&str>)
     if let Some(inner) = inner {
         super::set(&mut body, "innererror", json!({"code": inner}));
     }
-    let why = inner.map_or(format!("{code}: {message}"), |inner| {
-        format!("{code}/{inner}: {message}")
-    });
+    let why = inner.map_or(format!("{code}: {message}"), |inner| format!("{code}/{inner}: {message}"));
     Answer::json(status, &json!({"error": body})).refused(why)
 }
 
 /// The caller holds this key permission.
 pub(crate) fn permitted(world: &World, ask: &Ask, permission: &str) -> Result<(), Answer> {
-    let vault = world
-        .azure
-        .vaults
-        .get(&ask.vault)
-        .ok_or_else(|| Answer::empty(404))?;
+    let vault = world.azure.vaults.get(&ask.vault).ok_or_else(|| Answer::empty(404))?;
     if facts::key_permissions(world, vault, &ask.caller).contains(permission) {
         return Ok(());
     }

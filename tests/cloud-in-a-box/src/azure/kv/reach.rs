@@ -10,13 +10,8 @@ use crate::state::World;
 use crate::wire::Answer;
 
 fn private_path(world: &World, vault: &Vault) -> Option<Serving> {
-    let host = format!(
-        "{}.{}",
-        vault.name.to_lowercase(),
-        cloud::names(vault.cloud).vault_zone
-    );
-    facts::private_endpoint_serving(world, &vault.name, &host)
-        .filter(|_| world.settings.caller_on_private_network)
+    let host = format!("{}.{}", vault.name.to_lowercase(), cloud::names(vault.cloud).vault_zone);
+    facts::private_endpoint_serving(world, &vault.name, &host).filter(|_| world.settings.caller_on_private_network)
 }
 
 /// The caller's address as the vault sees it.
@@ -35,19 +30,12 @@ pub(crate) fn check(world: &World, vault: &Vault) -> Result<(), Answer> {
     let address = &world.settings.caller_address;
     let access = &vault.public_network_access;
     if access.eq_ignore_ascii_case("SecuredByPerimeter") {
-        let message = format!(
-            "Request from {address} is not allowed by the vault's network security perimeter."
-        );
+        let message = format!("Request from {address} is not allowed by the vault's network security perimeter.");
         return Err(error(403, "Forbidden", &message, Some("ForbiddenByNsp")));
     }
     if !access.is_empty() && !access.eq_ignore_ascii_case("Enabled") {
         let message = "Public network access is disabled and request is not from a trusted service nor via an approved private link.\r\nCaller: box";
-        return Err(error(
-            403,
-            "Forbidden",
-            message,
-            Some("ForbiddenByConnection"),
-        ));
+        return Err(error(403, "Forbidden", message, Some("ForbiddenByConnection")));
     }
     if facts::public_access_allowed_from(vault, Some(address)) {
         return Ok(());
@@ -56,10 +44,5 @@ pub(crate) fn check(world: &World, vault: &Vault) -> Result<(), Answer> {
         "Client address is not authorized and caller is not a trusted service.\r\nClient address: {address}\r\nCaller: box\r\nVault: {};location={}",
         vault.name, vault.location
     );
-    Err(error(
-        403,
-        "Forbidden",
-        &message,
-        Some("ForbiddenByFirewall"),
-    ))
+    Err(error(403, "Forbidden", &message, Some("ForbiddenByFirewall")))
 }

@@ -13,11 +13,7 @@ fn attributes(vault: &Vault, version: &KeyVersion) -> Value {
     let mut shown = json!({
         "enabled": version.enabled, "created": version.created, "updated": version.updated, "recoveryLevel": level,
     });
-    for (name, value) in [
-        ("nbf", version.nbf),
-        ("exp", version.exp),
-        ("recoverableDays", days),
-    ] {
+    for (name, value) in [("nbf", version.nbf), ("exp", version.exp), ("recoverableDays", days)] {
         if let Some(value) = value {
             set(&mut shown, name, value);
         }
@@ -48,11 +44,7 @@ pub(crate) fn bundle(vault: &Vault, name: &str, version: &KeyVersion) -> Value {
 
 /// A list item: no type, no version of its own unless asked.
 pub(crate) fn item(vault: &Vault, name: &str, version: &KeyVersion, with_version: bool) -> Value {
-    let kid = vault_keys::kid(
-        vault,
-        name,
-        with_version.then_some(version.version.as_str()),
-    );
+    let kid = vault_keys::kid(vault, name, with_version.then_some(version.version.as_str()));
     let mut shown = json!({"kid": kid, "attributes": attributes(vault, version)});
     if !version.tags.is_empty() {
         set(&mut shown, "tags", json!(version.tags));
@@ -61,23 +53,10 @@ pub(crate) fn item(vault: &Vault, name: &str, version: &KeyVersion, with_version
 }
 
 /// Adds what a deleted key shows besides.
-pub(crate) fn as_deleted(
-    vault: &Vault,
-    name: &str,
-    mut shown: Value,
-    deleted: &DeletedKey,
-) -> Value {
+pub(crate) fn as_deleted(vault: &Vault, name: &str, mut shown: Value, deleted: &DeletedKey) -> Value {
     let base = cloud::names(vault.cloud).vault_uri(&vault.name);
-    set(
-        &mut shown,
-        "recoveryId",
-        format!("{base}deletedkeys/{name}"),
-    );
+    set(&mut shown, "recoveryId", format!("{base}deletedkeys/{name}"));
     set(&mut shown, "deletedDate", deleted.deleted_date);
-    set(
-        &mut shown,
-        "scheduledPurgeDate",
-        deleted.scheduled_purge_date,
-    );
+    set(&mut shown, "scheduledPurgeDate", deleted.scheduled_purge_date);
     shown
 }

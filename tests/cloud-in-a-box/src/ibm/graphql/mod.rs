@@ -40,10 +40,7 @@ pub struct Operation {
 /// # Errors
 /// A message for the `errors` list.
 pub fn parse(query: &str, variables: &Value, operation: Option<&str>) -> Result<Operation, String> {
-    let mut reader = Reader {
-        tokens: tokens(query)?,
-        at: 0,
-    };
+    let mut reader = Reader { tokens: tokens(query)?, at: 0 };
     let mut operations = Vec::new();
     let mut fragments = BTreeMap::new();
     while reader.peek().is_some() {
@@ -52,29 +49,17 @@ pub fn parse(query: &str, variables: &Value, operation: Option<&str>) -> Result<
     let chosen = match operation {
         Some(name) => operations.into_iter().find(|raw| raw.name == name),
         None if operations.len() > 1 => {
-            return Err(
-                "Must provide operation name if query contains multiple operations.".into(),
-            );
+            return Err("Must provide operation name if query contains multiple operations.".into());
         }
         None => operations.into_iter().next(),
     };
     let raw = chosen.ok_or("Unknown operation.")?;
     let mut values = raw.defaults;
     if let Value::Object(given) = variables {
-        values.extend(
-            given
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        values.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
-    let unfold = Unfold {
-        values: &values,
-        fragments: &fragments,
-    };
-    Ok(Operation {
-        kind: raw.kind,
-        selection: unfold.fields(&raw.selection, 0)?,
-    })
+    let unfold = Unfold { values: &values, fragments: &fragments };
+    Ok(Operation { kind: raw.kind, selection: unfold.fields(&raw.selection, 0)? })
 }
 
 /// Picks the asked fields out of an object; `__typename` and nested objects and lists included.
@@ -83,30 +68,20 @@ pub fn parse(query: &str, variables: &Value, operation: Option<&str>) -> Result<
 /// A field that the object does not have.
 pub fn select(object: &Value, selection: &[Field]) -> Result<Value, String> {
     match object {
-        Value::Array(items) => items
-            .iter()
-            .map(|item| select(item, selection))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
+        Value::Array(items) => {
+            items.iter().map(|item| select(item, selection)).collect::<Result<_, _>>().map(Value::Array)
+        }
         Value::Object(members) if selection.is_empty() => {
-            let kind = members
-                .get("__typename")
-                .and_then(Value::as_str)
-                .unwrap_or("object");
-            Err(format!(
-                "Field of type \"{kind}\" must have a selection of subfields."
-            ))
+            let kind = members.get("__typename").and_then(Value::as_str).unwrap_or("object");
+            Err(format!("Field of type \"{kind}\" must have a selection of subfields."))
         }
         Value::Object(members) => {
             let mut picked = Map::new();
             for field in selection {
-                let kind = members
-                    .get("__typename")
-                    .and_then(Value::as_str)
-                    .unwrap_or("object");
-                let value = members.get(&field.name).ok_or_else(|| {
-                    format!("Cannot query field \"{}\" on type \"{kind}\".", field.name)
-                })?;
+                let kind = members.get("__typename").and_then(Value::as_str).unwrap_or("object");
+                let value = members
+                    .get(&field.name)
+                    .ok_or_else(|| format!("Cannot query field \"{}\" on type \"{kind}\".", field.name))?;
                 picked.insert(field.alias.clone(), select(value, &field.selection)?);
             }
             Ok(Value::Object(picked))
@@ -129,26 +104,14 @@ impl Unfold<'_> {
         let mut fields = Vec::new();
         for choice in choices {
             match choice {
-                Choice::Field {
-                    alias,
-                    name,
-                    arguments,
-                    only,
-                    selection,
-                } if self.wanted(only) => fields.push(Field {
+                Choice::Field { alias, name, arguments, only, selection } if self.wanted(only) => fields.push(Field {
                     alias: alias.clone(),
                     name: name.clone(),
-                    arguments: arguments
-                        .iter()
-                        .map(|(name, raw)| (name.clone(), self.value(raw)))
-                        .collect(),
+                    arguments: arguments.iter().map(|(name, raw)| (name.clone(), self.value(raw))).collect(),
                     selection: self.fields(selection, depth + 1)?,
                 }),
                 Choice::Fragment { name, only } if self.wanted(only) => {
-                    let body = self
-                        .fragments
-                        .get(name)
-                        .ok_or_else(|| format!("Unknown fragment \"{name}\"."))?;
+                    let body = self.fragments.get(name).ok_or_else(|| format!("Unknown fragment \"{name}\"."))?;
                     fields.extend(self.fields(body, depth + 1)?);
                 }
                 Choice::Inline { only, selection } if self.wanted(only) => {
@@ -162,10 +125,7 @@ impl Unfold<'_> {
 
     fn wanted(&self, directives: &Directives) -> bool {
         directives.iter().all(|(name, arguments)| {
-            let condition = arguments
-                .iter()
-                .find(|(name, _)| name == "if")
-                .map(|(_, raw)| self.value(raw));
+            let condition = arguments.iter().find(|(name, _)| name == "if").map(|(_, raw)| self.value(raw));
             match (name.as_str(), condition) {
                 ("include", Some(Value::Bool(condition))) => condition,
                 ("skip", Some(Value::Bool(condition))) => !condition,
@@ -179,12 +139,9 @@ impl Unfold<'_> {
             Raw::Value(value) => value.clone(),
             Raw::Variable(name) => self.values.get(name).cloned().unwrap_or(Value::Null),
             Raw::List(items) => items.iter().map(|item| self.value(item)).collect(),
-            Raw::Object(members) => Value::Object(
-                members
-                    .iter()
-                    .map(|(name, raw)| (name.clone(), self.value(raw)))
-                    .collect(),
-            ),
+            Raw::Object(members) => {
+                Value::Object(members.iter().map(|(name, raw)| (name.clone(), self.value(raw))).collect())
+            }
         }
     }
 }
@@ -202,10 +159,7 @@ mod tests {
         let named = "query Q($id: ID!) { node(id: $id) { ... on SatelliteConnector { id name } } }";
         let folded = "query Q($id: ID! = \"a\") { node(id: $id) { ...parts } } fragment parts on SatelliteConnector { id, name }";
         let wanted = parse(plain, &Value::Null, None).unwrap();
-        assert_eq!(
-            parse(named, &json!({"id": "a"}), Some("Q")).unwrap(),
-            wanted
-        );
+        assert_eq!(parse(named, &json!({"id": "a"}), Some("Q")).unwrap(), wanted);
         assert_eq!(parse(folded, &Value::Null, None).unwrap(), wanted);
     }
 
@@ -213,48 +167,23 @@ mod tests {
     fn skip_and_include_decide() {
         let query = "query($yes: Boolean!) { a @skip(if: $yes) b @include(if: $yes) }";
         let found = parse(query, &json!({"yes": true}), None).unwrap();
-        assert_eq!(
-            found
-                .selection
-                .iter()
-                .map(|field| field.name.as_str())
-                .collect::<Vec<_>>(),
-            ["b"]
-        );
+        assert_eq!(found.selection.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
     fn an_alias_names_the_answer_and_an_unknown_field_is_refused() {
         let asked = parse("{ mine: name }", &Value::Null, None).unwrap();
         let object = json!({"__typename": "SatelliteConnector", "name": "n"});
-        assert_eq!(
-            select(&object, &asked.selection).unwrap(),
-            json!({"mine": "n"})
-        );
+        assert_eq!(select(&object, &asked.selection).unwrap(), json!({"mine": "n"}));
         let asked = parse("{ nome }", &Value::Null, None).unwrap();
-        assert!(
-            select(&object, &asked.selection)
-                .unwrap_err()
-                .contains("\"nome\"")
-        );
+        assert!(select(&object, &asked.selection).unwrap_err().contains("\"nome\""));
     }
 
     #[test]
     fn texts_hold_escapes_and_broken_documents_are_refused() {
         let asked = parse(r#"{ node(id: "a\"b") { id } }"#, &Value::Null, None).unwrap();
-        assert_eq!(
-            asked.selection.first().unwrap().arguments.get("id"),
-            Some(&json!("a\"b"))
-        );
-        for broken in [
-            "{ a",
-            "query {",
-            "{ node(id: ) { id } }",
-            "{ a } }",
-            "nonsense",
-            "",
-            "{ a(x: \"y) }",
-        ] {
+        assert_eq!(asked.selection.first().unwrap().arguments.get("id"), Some(&json!("a\"b")));
+        for broken in ["{ a", "query {", "{ node(id: ) { id } }", "{ a } }", "nonsense", "", "{ a(x: \"y) }"] {
             assert!(parse(broken, &Value::Null, None).is_err(), "{broken}");
         }
     }

@@ -19,21 +19,9 @@ pub(super) enum Raw {
 /// One choice of a selection set.
 #[derive(Clone, Debug)]
 pub(super) enum Choice {
-    Field {
-        alias: String,
-        name: String,
-        arguments: Vec<(String, Raw)>,
-        only: Directives,
-        selection: Vec<Choice>,
-    },
-    Fragment {
-        name: String,
-        only: Directives,
-    },
-    Inline {
-        only: Directives,
-        selection: Vec<Choice>,
-    },
+    Field { alias: String, name: String, arguments: Vec<(String, Raw)>, only: Directives, selection: Vec<Choice> },
+    Fragment { name: String, only: Directives },
+    Inline { only: Directives, selection: Vec<Choice> },
 }
 
 /// `@include` and `@skip` with their conditions.
@@ -74,10 +62,7 @@ impl Reader {
         if self.takes(sign) {
             Ok(())
         } else {
-            Err(format!(
-                "Syntax Error: Expected \"{sign}\", found {}.",
-                self.found()
-            ))
+            Err(format!("Syntax Error: Expected \"{sign}\", found {}.", self.found()))
         }
     }
 
@@ -131,20 +116,11 @@ impl Reader {
                 fragments.insert(name, selection);
             }
             "query" | "mutation" | "subscription" => {
-                let name = if matches!(self.peek(), Some(Token::Name(_))) {
-                    self.name()?
-                } else {
-                    String::new()
-                };
+                let name = if matches!(self.peek(), Some(Token::Name(_))) { self.name()? } else { String::new() };
                 let defaults = self.variables()?;
                 self.directives()?;
                 let selection = self.selection()?;
-                operations.push(RawOperation {
-                    kind,
-                    name,
-                    defaults,
-                    selection,
-                });
+                operations.push(RawOperation { kind, name, defaults, selection });
             }
             other => return Err(format!("Syntax Error: Unexpected Name \"{other}\".")),
         }
@@ -178,17 +154,9 @@ impl Reader {
         self.needs('{')?;
         let mut choices = Vec::new();
         while !self.takes('}') {
-            choices.push(if self.peek() == Some(&Token::Spread) {
-                self.spread()?
-            } else {
-                self.field()?
-            });
+            choices.push(if self.peek() == Some(&Token::Spread) { self.spread()? } else { self.field()? });
         }
-        if choices.is_empty() {
-            Err("Syntax Error: Expected Name, found \"}\".".into())
-        } else {
-            Ok(choices)
-        }
+        if choices.is_empty() { Err("Syntax Error: Expected Name, found \"}\".".into()) } else { Ok(choices) }
     }
 
     fn spread(&mut self) -> Result<Choice, String> {
@@ -196,40 +164,20 @@ impl Reader {
         if let Some(Token::Name(name)) = self.peek().cloned() {
             self.at += 1;
             if name != "on" {
-                return Ok(Choice::Fragment {
-                    name,
-                    only: self.directives()?,
-                });
+                return Ok(Choice::Fragment { name, only: self.directives()? });
             }
             self.name()?;
         }
-        Ok(Choice::Inline {
-            only: self.directives()?,
-            selection: self.selection()?,
-        })
+        Ok(Choice::Inline { only: self.directives()?, selection: self.selection()? })
     }
 
     fn field(&mut self) -> Result<Choice, String> {
         let alias = self.name()?;
-        let name = if self.takes(':') {
-            self.name()?
-        } else {
-            alias.clone()
-        };
+        let name = if self.takes(':') { self.name()? } else { alias.clone() };
         let arguments = self.arguments()?;
         let only = self.directives()?;
-        let selection = if self.peek() == Some(&Token::Sign('{')) {
-            self.selection()?
-        } else {
-            Vec::new()
-        };
-        Ok(Choice::Field {
-            alias,
-            name,
-            arguments,
-            only,
-            selection,
-        })
+        let selection = if self.peek() == Some(&Token::Sign('{')) { self.selection()? } else { Vec::new() };
+        Ok(Choice::Field { alias, name, arguments, only, selection })
     }
 
     fn directives(&mut self) -> Result<Directives, String> {

@@ -28,9 +28,7 @@ pub(super) fn tokens(query: &str) -> Result<Vec<Token>, String> {
                 taken
             }
             '-' | '0'..='9' => {
-                let taken = run(rest, |c| {
-                    c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')
-                });
+                let taken = run(rest, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.'));
                 found.push(Token::Number(rest.get(..taken).unwrap_or_default().into()));
                 taken
             }
@@ -59,10 +57,7 @@ fn quoted(text: &str) -> Result<(String, usize), String> {
     let unterminated = || "Syntax Error: Unterminated string.".to_owned();
     if let Some(block) = text.strip_prefix("\"\"\"") {
         let end = block.find("\"\"\"").ok_or_else(unterminated)?;
-        return Ok((
-            block.get(..end).unwrap_or_default().trim().to_owned(),
-            end + 6,
-        ));
+        return Ok((block.get(..end).unwrap_or_default().trim().to_owned(), end + 6));
     }
     let mut escaped = false;
     let end = text

@@ -52,10 +52,7 @@ pub(super) fn list(world: &mut World, call: &Call, parent: &str) -> Answer {
         Some("enabled") => Some(true),
         Some("disabled") => Some(false),
         Some(other) => {
-            return refused(
-                400,
-                &format!("type {other} is neither enabled nor disabled"),
-            );
+            return refused(400, &format!("type {other} is neither enabled nor disabled"));
         }
     };
     let mut found: Vec<_> = world
@@ -64,27 +61,15 @@ pub(super) fn list(world: &mut World, call: &Call, parent: &str) -> Answer {
         .iter_mut()
         .filter(|(_, it)| it.parent == parent && wanted.is_none_or(|wanted| it.enabled == wanted))
         .collect();
-    found.sort_by(|(id, one), (other_id, other)| {
-        (one.created_at, id).cmp(&(other.created_at, other_id))
-    });
-    let endpoints: Vec<Value> = found
-        .into_iter()
-        .map(|(id, endpoint)| seen(&world.ibm.region, &world.ibm.account, id, endpoint))
-        .collect();
+    found.sort_by(|(id, one), (other_id, other)| (one.created_at, id).cmp(&(other.created_at, other_id)));
+    let endpoints: Vec<Value> =
+        found.into_iter().map(|(id, endpoint)| seen(&world.ibm.region, &world.ibm.account, id, endpoint)).collect();
     Answer::json(200, &json!({"endpoints": endpoints}))
 }
 
 pub(super) fn read(world: &mut World, parent: &str, id: &str) -> Answer {
-    match world
-        .ibm
-        .endpoints
-        .get_mut(id)
-        .filter(|it| it.parent == parent)
-    {
-        Some(endpoint) => Answer::json(
-            200,
-            &seen(&world.ibm.region, &world.ibm.account, id, endpoint),
-        ),
+    match world.ibm.endpoints.get_mut(id).filter(|it| it.parent == parent) {
+        Some(endpoint) => Answer::json(200, &seen(&world.ibm.region, &world.ibm.account, id, endpoint)),
         None => refused(404, "no such endpoint"),
     }
 }
@@ -103,30 +88,18 @@ pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
     }
     let quota = &world.ibm.switches.endpoint_quota;
     let of_kind = |it: &&Endpoint| it.parent == parent && it.conn_type == "location";
-    if endpoint.conn_type == "location"
-        && world.ibm.endpoints.values().filter(of_kind).count() >= quota.limit
-    {
+    if endpoint.conn_type == "location" && world.ibm.endpoints.values().filter(of_kind).count() >= quota.limit {
         return refused(quota.status, &quota.message);
     }
     let id = format!("{parent}_{}", short_id());
-    world.ibm.next_client_port = if endpoint.client_port >= LAST_PORT {
-        FIRST_PORT
-    } else {
-        endpoint.client_port + 1
-    };
+    world.ibm.next_client_port = if endpoint.client_port >= LAST_PORT { FIRST_PORT } else { endpoint.client_port + 1 };
     let shown = json_of(&world.ibm.region, &world.ibm.account, &id, &endpoint);
     world.ibm.endpoints.insert(id, endpoint);
     Answer::json(world.ibm.switches.link_created, &shown)
 }
 
 pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> Answer {
-    let Some(present) = world
-        .ibm
-        .endpoints
-        .get(id)
-        .filter(|it| it.parent == parent)
-        .cloned()
-    else {
+    let Some(present) = world.ibm.endpoints.get(id).filter(|it| it.parent == parent).cloned() else {
         return refused(404, "no such endpoint");
     };
     let given = match body(call) {
@@ -146,12 +119,7 @@ pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> 
 }
 
 pub(super) fn delete(world: &mut World, parent: &str, id: &str) -> Answer {
-    if world
-        .ibm
-        .endpoints
-        .get(id)
-        .is_none_or(|it| it.parent != parent)
-    {
+    if world.ibm.endpoints.get(id).is_none_or(|it| it.parent != parent) {
         return refused(404, "no such endpoint");
     }
     world.ibm.endpoints.remove(id);
@@ -160,19 +128,15 @@ pub(super) fn delete(world: &mut World, parent: &str, id: &str) -> Answer {
 
 /// Five characters, as Link's ids end.
 pub(super) fn short_id() -> String {
-    Uuid::new_v4()
-        .simple()
-        .to_string()
-        .chars()
-        .take(5)
-        .collect()
+    Uuid::new_v4().simple().to_string().chars().take(5).collect()
 }
 
 fn name_taken(world: &World, parent: &str, name: &str, but: Option<&str>) -> Option<Answer> {
-    let taken =
-        world.ibm.endpoints.iter().any(|(id, it)| {
-            it.parent == parent && it.display_name == name && but != Some(id.as_str())
-        });
+    let taken = world
+        .ibm
+        .endpoints
+        .iter()
+        .any(|(id, it)| it.parent == parent && it.display_name == name && but != Some(id.as_str()));
     (taken && world.ibm.switches.unique_link_names)
         .then(|| refused(409, &format!("an endpoint named {name} exists already")))
 }
@@ -181,9 +145,7 @@ fn draft(world: &World, parent: &str, body: Value) -> Result<Endpoint, String> {
     let members = rules::object(body, &CREATE)?;
     let conn_type = rules::needed(&members, "conn_type")?;
     if !matches!(conn_type.as_str(), "location" | "cloud") {
-        return Err(format!(
-            "conn_type {conn_type} is neither location nor cloud"
-        ));
+        return Err(format!("conn_type {conn_type} is neither location nor cloud"));
     }
     for name in ["display_name", "server_host", "client_protocol"] {
         rules::needed(&members, name)?;
@@ -192,11 +154,7 @@ fn draft(world: &World, parent: &str, body: Value) -> Result<Endpoint, String> {
         return Err("server_port is required".into());
     }
     let time = now(world);
-    let region = world
-        .ibm
-        .connectors
-        .get(parent)
-        .map_or(&world.ibm.region, |it| &it.region);
+    let region = world.ibm.connectors.get(parent).map_or(&world.ibm.region, |it| &it.region);
     let blank = Endpoint {
         parent: parent.to_owned(),
         conn_type,
@@ -220,11 +178,7 @@ fn change(present: Endpoint, body: Value, time: i64) -> Result<Endpoint, String>
 }
 
 /// Puts the members of a body into an endpoint. A missing `server_protocol` means its default, even here [S].
-fn filled(
-    mut endpoint: Endpoint,
-    members: &Map<String, Value>,
-    time: i64,
-) -> Result<Endpoint, String> {
+fn filled(mut endpoint: Endpoint, members: &Map<String, Value>, time: i64) -> Result<Endpoint, String> {
     if let Some(name) = rules::text(members, "display_name")? {
         rules::name(&name, "display_name")?;
         endpoint.display_name = name;
@@ -232,10 +186,8 @@ fn filled(
     if let Some(protocol) = rules::text(members, "client_protocol")? {
         endpoint.client_protocol = protocol;
     }
-    endpoint.server_protocol = rules::server_protocol(
-        &endpoint.client_protocol,
-        rules::text(members, "server_protocol")?,
-    )?;
+    endpoint.server_protocol =
+        rules::server_protocol(&endpoint.client_protocol, rules::text(members, "server_protocol")?)?;
     if let Some(host) = rules::text(members, "server_host")? {
         rules::host(&host, &endpoint.client_protocol)?;
         endpoint.server_host = host;
@@ -258,8 +210,7 @@ fn filled(
         rules::flag(members, "client_mutual_auth")?.unwrap_or(endpoint.tls.client_mutual_auth);
     endpoint.tls.server_mutual_auth =
         rules::flag(members, "server_mutual_auth")?.unwrap_or(endpoint.tls.server_mutual_auth);
-    endpoint.tls.reject_unauth =
-        rules::flag(members, "reject_unauth")?.unwrap_or(endpoint.tls.reject_unauth);
+    endpoint.tls.reject_unauth = rules::flag(members, "reject_unauth")?.unwrap_or(endpoint.tls.reject_unauth);
     endpoint.enabled = rules::flag(members, "enabled")?.unwrap_or(endpoint.enabled);
     endpoint.last_change = time;
     Ok(endpoint)
@@ -274,11 +225,8 @@ fn seen(region: &str, account: &str, id: &str, endpoint: &mut Endpoint) -> Value
 
 fn json_of(region: &str, account: &str, id: &str, endpoint: &Endpoint) -> Value {
     let known = endpoint.reads_to_address == 0;
-    let sources: Vec<Value> = endpoint
-        .sources
-        .iter()
-        .map(|(source, binding)| super::sources::binding(source, binding))
-        .collect();
+    let sources: Vec<Value> =
+        endpoint.sources.iter().map(|(source, binding)| super::sources::binding(source, binding)).collect();
     json!({
         "endpoint_id": id,
         "location_id": endpoint.parent,

@@ -62,31 +62,17 @@ fn routed(world: &mut World, call: &Call) -> Answer {
         ["endpoints"] if method == Method::GET => endpoints::list(world, call, id),
         ["endpoints"] if method == Method::POST => endpoints::create(world, call, id),
         ["endpoints", endpoint] if method == Method::GET => endpoints::read(world, id, endpoint),
-        ["endpoints", endpoint] if method == Method::PATCH => {
-            endpoints::update(world, call, id, endpoint)
-        }
-        ["endpoints", endpoint] if method == Method::DELETE => {
-            endpoints::delete(world, id, endpoint)
-        }
-        ["endpoints", endpoint, "sources"] if method == Method::GET => {
-            sources::of_endpoint(world, id, endpoint)
-        }
-        ["endpoints", endpoint, "sources"] if method == Method::PATCH => {
-            sources::bind(world, call, id, endpoint)
-        }
+        ["endpoints", endpoint] if method == Method::PATCH => endpoints::update(world, call, id, endpoint),
+        ["endpoints", endpoint] if method == Method::DELETE => endpoints::delete(world, id, endpoint),
+        ["endpoints", endpoint, "sources"] if method == Method::GET => sources::of_endpoint(world, id, endpoint),
+        ["endpoints", endpoint, "sources"] if method == Method::PATCH => sources::bind(world, call, id, endpoint),
         ["sources"] if method == Method::GET => sources::list(world, call, id),
         ["sources"] if method == Method::POST => sources::create(world, call, id),
         ["sources", source] if method == Method::PATCH => sources::update(world, call, id, source),
         ["sources", source] if method == Method::DELETE => sources::delete(world, id, source),
-        ["sources", source, "endpoints"] if method == Method::GET => {
-            sources::endpoints_of(world, id, source)
-        }
-        ["sources", source, "endpoints"] if method == Method::PATCH => {
-            sources::bind_endpoints(world, call, id, source)
-        }
-        [] | ["endpoints" | "sources", ..] => {
-            refused(405, "this route has no such method in the box")
-        }
+        ["sources", source, "endpoints"] if method == Method::GET => sources::endpoints_of(world, id, source),
+        ["sources", source, "endpoints"] if method == Method::PATCH => sources::bind_endpoints(world, call, id, source),
+        [] | ["endpoints" | "sources", ..] => refused(405, "this route has no such method in the box"),
         _ => refused(404, "Link has no such route"),
     }
 }
@@ -95,16 +81,9 @@ fn routed(world: &mut World, call: &Call) -> Answer {
 fn is_there(world: &World, call: &Call, kind: Parent, id: &str) -> Result<(), Answer> {
     let region = match kind {
         Parent::Connector => {
-            let connector = world
-                .ibm
-                .connectors
-                .get(id)
-                .ok_or_else(|| refused(404, "no such connector"))?;
+            let connector = world.ibm.connectors.get(id).ok_or_else(|| refused(404, "no such connector"))?;
             if connector.state != "CREATED" {
-                return Err(refused(
-                    409,
-                    &format!("the connector is {}", connector.state),
-                ));
+                return Err(refused(409, &format!("the connector is {}", connector.state)));
             }
             &connector.region
         }
@@ -112,10 +91,7 @@ fn is_there(world: &World, call: &Call, kind: Parent, id: &str) -> Result<(), An
         Parent::Location => return Err(refused(404, "no such location")),
     };
     match region_of(&call.host) {
-        Some(asked) if asked != *region => Err(refused(
-            404,
-            "the parent lives in another region than the host's",
-        )),
+        Some(asked) if asked != *region => Err(refused(404, "the parent lives in another region than the host's")),
         _ => Ok(()),
     }
 }
@@ -123,23 +99,18 @@ fn is_there(world: &World, call: &Call, kind: Parent, id: &str) -> Result<(), An
 /// The region in `api.<region>.link…` and `private.<region>.api.link…`.
 fn region_of(host: &str) -> Option<&str> {
     let own = host.strip_suffix(".link.satellite.cloud.ibm.com")?;
-    own.split('.')
-        .find(|label| !matches!(*label, "api" | "private"))
+    own.split('.').find(|label| !matches!(*label, "api" | "private"))
 }
 
 fn shown(world: &World, kind: Parent, id: &str) -> Value {
     let (desc, tunnels, created) = match kind {
         Parent::Connector => {
             let found = world.ibm.connectors.get(id);
-            found.map_or_else(Default::default, |it| {
-                (it.name.clone(), it.tunnels, it.created_date.clone())
-            })
+            found.map_or_else(Default::default, |it| (it.name.clone(), it.tunnels, it.created_date.clone()))
         }
         Parent::Location => {
             let found = world.ibm.locations.get(id);
-            found.map_or_else(Default::default, |it| {
-                (it.description.clone(), it.tunnels, rfc3339(it.created_at))
-            })
+            found.map_or_else(Default::default, |it| (it.description.clone(), it.tunnels, rfc3339(it.created_at)))
         }
     };
     let region = &world.ibm.region;

@@ -7,12 +7,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Map, Value};
 
 /// The blocks that IBM lets a source name addresses in.
-const RANGES: [(&str, u8); 4] = [
-    ("10.0.0.0", 8),
-    ("161.26.0.0", 16),
-    ("166.8.0.0", 14),
-    ("172.16.0.0", 12),
-];
+const RANGES: [(&str, u8); 4] = [("10.0.0.0", 8), ("161.26.0.0", 16), ("166.8.0.0", 14), ("172.16.0.0", 12)];
 
 /// The members of a JSON object, none of them unknown.
 pub(super) fn object(body: Value, known: &[&str]) -> Result<Map<String, Value>, String> {
@@ -36,9 +31,7 @@ pub(super) fn text(members: &Map<String, Value>, name: &str) -> Result<Option<St
 
 /// A text member that must be there.
 pub(super) fn needed(members: &Map<String, Value>, name: &str) -> Result<String, String> {
-    text(members, name)?
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| format!("{name} is required"))
+    text(members, name)?.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is required"))
 }
 
 /// A boolean member, if it is there.
@@ -51,12 +44,7 @@ pub(super) fn flag(members: &Map<String, Value>, name: &str) -> Result<Option<bo
 }
 
 /// A whole number within bounds, if it is there.
-pub(super) fn number(
-    members: &Map<String, Value>,
-    name: &str,
-    from: u16,
-    to: u16,
-) -> Result<Option<u16>, String> {
+pub(super) fn number(members: &Map<String, Value>, name: &str, from: u16, to: u16) -> Result<Option<u16>, String> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
@@ -85,19 +73,13 @@ pub(super) fn name(text: &str, member: &str) -> Result<(), String> {
 
 /// A host name or address, without scheme, port or path.
 pub(super) fn host(text: &str, client_protocol: &str) -> Result<(), String> {
-    let plain = if client_protocol == "http-tunnel" {
-        text.strip_prefix("*.").unwrap_or(text)
-    } else {
-        text
-    };
+    let plain = if client_protocol == "http-tunnel" { text.strip_prefix("*.").unwrap_or(text) } else { text };
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
     };
     if plain.len() <= 253 && plain.split('.').all(label) {
         Ok(())
@@ -118,9 +100,7 @@ pub(super) fn server_protocol(client: &str, asked: Option<String>) -> Result<Str
     match asked {
         None => Ok(default.into()),
         Some(asked) if allowed.contains(&asked.as_str()) => Ok(asked),
-        Some(asked) => Err(format!(
-            "server_protocol {asked} does not go with client_protocol {client}"
-        )),
+        Some(asked) => Err(format!("server_protocol {asked} does not go with client_protocol {client}")),
     }
 }
 
@@ -135,17 +115,12 @@ pub(super) fn addresses(members: &Map<String, Value>) -> Result<Option<Vec<Strin
     }
     let checked = items.iter().map(|item| {
         let text = item.as_str().ok_or("addresses must hold strings")?;
-        let (from, to) = block(text)
-            .ok_or_else(|| format!("addresses: {text} is no address and no canonical block"))?;
+        let (from, to) =
+            block(text).ok_or_else(|| format!("addresses: {text} is no address and no canonical block"))?;
         let allowed = RANGES.iter().any(|(base, bits)| {
-            block(&format!("{base}/{bits}"))
-                .is_some_and(|(first, last)| first <= from && to <= last)
+            block(&format!("{base}/{bits}")).is_some_and(|(first, last)| first <= from && to <= last)
         });
-        if allowed {
-            Ok(text.to_owned())
-        } else {
-            Err(format!("addresses: {text} lies outside the allowed ranges"))
-        }
+        if allowed { Ok(text.to_owned()) } else { Err(format!("addresses: {text} lies outside the allowed ranges")) }
     });
     checked.collect::<Result<Vec<_>, String>>().map(Some)
 }
@@ -167,10 +142,7 @@ pub fn covers(blocks: &[String], address: &str) -> bool {
     let Some((address, _)) = block(address) else {
         return false;
     };
-    blocks
-        .iter()
-        .filter_map(|text| block(text))
-        .any(|(from, to)| (from..=to).contains(&address))
+    blocks.iter().filter_map(|text| block(text)).any(|(from, to)| (from..=to).contains(&address))
 }
 
 #[cfg(test)]
@@ -187,14 +159,7 @@ mod tests {
 
     #[test]
     fn only_canonical_blocks_within_ibms_ranges_pass() {
-        for good in [
-            "10.0.0.0/8",
-            "10.1.2.3",
-            "161.26.3.0/24",
-            "166.11.0.0/16",
-            "172.31.255.255/32",
-            "172.16.0.0/12",
-        ] {
+        for good in ["10.0.0.0/8", "10.1.2.3", "161.26.3.0/24", "166.11.0.0/16", "172.31.255.255/32", "172.16.0.0/12"] {
             assert!(list(&json!([good])).is_ok(), "{good}");
         }
         for bad in [

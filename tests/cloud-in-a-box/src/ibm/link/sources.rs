@@ -18,11 +18,7 @@ pub(super) fn list(world: &World, call: &Call, parent: &str) -> Answer {
         Some(kind @ ("user" | "service")) => Some(kind),
         Some(other) => return refused(400, &format!("type {other} is neither user nor service")),
     };
-    let found = world
-        .ibm
-        .sources
-        .iter()
-        .filter(|(_, it)| it.parent == parent);
+    let found = world.ibm.sources.iter().filter(|(_, it)| it.parent == parent);
     let shown: Vec<Value> = found
         .filter(|(_, it)| wanted.is_none_or(|wanted| it.kind == wanted))
         .map(|(id, source)| json_of(id, source))
@@ -39,18 +35,9 @@ pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
             return Err(format!("type {kind} is neither user nor service"));
         }
         rules::needed(&members, "source_name")?;
-        let blank = Source {
-            parent: parent.to_owned(),
-            kind,
-            created_at: time,
-            ..Source::default()
-        };
+        let blank = Source { parent: parent.to_owned(), kind, created_at: time, ..Source::default() };
         let source = filled(blank, &members, time)?;
-        if source.addresses.is_empty() {
-            Err("addresses is required".into())
-        } else {
-            Ok(source)
-        }
+        if source.addresses.is_empty() { Err("addresses is required".into()) } else { Ok(source) }
     };
     let source = match body(call).map(read) {
         Ok(Ok(source)) => source,
@@ -67,13 +54,7 @@ pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
 }
 
 pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> Answer {
-    let Some(present) = world
-        .ibm
-        .sources
-        .get(id)
-        .filter(|it| it.parent == parent)
-        .cloned()
-    else {
+    let Some(present) = world.ibm.sources.get(id).filter(|it| it.parent == parent).cloned() else {
         return refused(404, "no such source");
     };
     let time = now(world);
@@ -98,12 +79,7 @@ pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> 
 }
 
 pub(super) fn delete(world: &mut World, parent: &str, id: &str) -> Answer {
-    if world
-        .ibm
-        .sources
-        .get(id)
-        .is_none_or(|it| it.parent != parent)
-    {
+    if world.ibm.sources.get(id).is_none_or(|it| it.parent != parent) {
         return refused(404, "no such source");
     }
     world.ibm.sources.remove(id);
@@ -114,18 +90,9 @@ pub(super) fn delete(world: &mut World, parent: &str, id: &str) -> Answer {
 }
 
 pub(super) fn of_endpoint(world: &World, parent: &str, endpoint: &str) -> Answer {
-    match world
-        .ibm
-        .endpoints
-        .get(endpoint)
-        .filter(|it| it.parent == parent)
-    {
+    match world.ibm.endpoints.get(endpoint).filter(|it| it.parent == parent) {
         Some(found) => {
-            let shown: Vec<Value> = found
-                .sources
-                .iter()
-                .map(|(id, it)| binding(id, it))
-                .collect();
+            let shown: Vec<Value> = found.sources.iter().map(|(id, it)| binding(id, it)).collect();
             Answer::json(200, &json!({"sources": shown}))
         }
         None => refused(404, "no such endpoint"),
@@ -138,103 +105,49 @@ pub(super) fn bind(world: &mut World, call: &Call, parent: &str, endpoint: &str)
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
-    let unknown = |id: &str| {
-        world
-            .ibm
-            .sources
-            .get(id)
-            .is_none_or(|it| it.parent != parent)
-    };
+    let unknown = |id: &str| world.ibm.sources.get(id).is_none_or(|it| it.parent != parent);
     if let Some((id, _)) = asked.iter().find(|(id, _)| unknown(id)) {
         return refused(400, &format!("source {id} does not belong to this parent"));
     }
     let time = now(world);
-    let Some(found) = world
-        .ibm
-        .endpoints
-        .get_mut(endpoint)
-        .filter(|it| it.parent == parent)
-    else {
+    let Some(found) = world.ibm.endpoints.get_mut(endpoint).filter(|it| it.parent == parent) else {
         return refused(404, "no such endpoint");
     };
     for (id, enabled) in asked {
-        found.sources.insert(
-            id,
-            Binding {
-                enabled,
-                last_change: time,
-            },
-        );
+        found.sources.insert(id, Binding { enabled, last_change: time });
     }
     found.last_change = time;
-    let shown: Vec<Value> = found
-        .sources
-        .iter()
-        .map(|(id, it)| binding(id, it))
-        .collect();
+    let shown: Vec<Value> = found.sources.iter().map(|(id, it)| binding(id, it)).collect();
     Answer::json(200, &json!({"message": "Success", "sources": shown}))
 }
 
 pub(super) fn endpoints_of(world: &World, parent: &str, source: &str) -> Answer {
-    if world
-        .ibm
-        .sources
-        .get(source)
-        .is_none_or(|it| it.parent != parent)
-    {
+    if world.ibm.sources.get(source).is_none_or(|it| it.parent != parent) {
         return refused(404, "no such source");
     }
-    let of_parent = world
-        .ibm
-        .endpoints
-        .iter()
-        .filter(|(_, it)| it.parent == parent);
+    let of_parent = world.ibm.endpoints.iter().filter(|(_, it)| it.parent == parent);
     let shown: Vec<Value> = of_parent
-        .filter_map(|(id, it)| {
-            it.sources
-                .get(source)
-                .map(|bound| json!({"endpoint_id": id, "enabled": bound.enabled}))
-        })
+        .filter_map(|(id, it)| it.sources.get(source).map(|bound| json!({"endpoint_id": id, "enabled": bound.enabled})))
         .collect();
     Answer::json(200, &json!({"endpoints": shown}))
 }
 
 pub(super) fn bind_endpoints(world: &mut World, call: &Call, parent: &str, source: &str) -> Answer {
-    if world
-        .ibm
-        .sources
-        .get(source)
-        .is_none_or(|it| it.parent != parent)
-    {
+    if world.ibm.sources.get(source).is_none_or(|it| it.parent != parent) {
         return refused(404, "no such source");
     }
     let asked = match pairs(call, "endpoints", "endpoint_id") {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
-    let unknown = |id: &str| {
-        world
-            .ibm
-            .endpoints
-            .get(id)
-            .is_none_or(|it| it.parent != parent)
-    };
+    let unknown = |id: &str| world.ibm.endpoints.get(id).is_none_or(|it| it.parent != parent);
     if let Some((id, _)) = asked.iter().find(|(id, _)| unknown(id)) {
-        return refused(
-            400,
-            &format!("endpoint {id} does not belong to this parent"),
-        );
+        return refused(400, &format!("endpoint {id} does not belong to this parent"));
     }
     let time = now(world);
     for (id, enabled) in asked {
         if let Some(endpoint) = world.ibm.endpoints.get_mut(&id) {
-            endpoint.sources.insert(
-                source.to_owned(),
-                Binding {
-                    enabled,
-                    last_change: time,
-                },
-            );
+            endpoint.sources.insert(source.to_owned(), Binding { enabled, last_change: time });
         }
     }
     success()
@@ -245,10 +158,7 @@ fn pairs(call: &Call, list: &str, id: &str) -> Result<Vec<(String, bool)>, Answe
     let given = body(call)?;
     let read = || -> Result<Vec<(String, bool)>, String> {
         let members = rules::object(given, &[list])?;
-        let items = members
-            .get(list)
-            .and_then(Value::as_array)
-            .ok_or_else(|| format!("{list} must be a list"))?;
+        let items = members.get(list).and_then(Value::as_array).ok_or_else(|| format!("{list} must be a list"))?;
         items
             .iter()
             .map(|item| {
@@ -262,10 +172,11 @@ fn pairs(call: &Call, list: &str, id: &str) -> Result<Vec<(String, bool)>, Answe
 }
 
 fn name_taken(world: &World, parent: &str, name: &str, but: Option<&str>) -> Option<Answer> {
-    let taken =
-        world.ibm.sources.iter().any(|(id, it)| {
-            it.parent == parent && it.source_name == name && but != Some(id.as_str())
-        });
+    let taken = world
+        .ibm
+        .sources
+        .iter()
+        .any(|(id, it)| it.parent == parent && it.source_name == name && but != Some(id.as_str()));
     (taken && world.ibm.switches.unique_link_names)
         .then(|| refused(409, &format!("a source named {name} exists already")))
 }

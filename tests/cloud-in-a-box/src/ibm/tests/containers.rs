@@ -25,22 +25,10 @@ fn a_node_shows_the_fields_asked_for_under_the_names_asked_for() {
 #[test]
 fn a_missing_node_is_null_and_a_wrong_field_an_error_with_status_200() {
     let mut bench = Bench::new();
-    assert_eq!(
-        asked(&mut bench, "{ node(id: \"x\") { id } }", &Value::Null),
-        json!({"data": {"node": null}})
-    );
+    assert_eq!(asked(&mut bench, "{ node(id: \"x\") { id } }", &Value::Null), json!({"data": {"node": null}}));
     let id = bench.said("/ibm/connector/id");
-    let answer = asked(
-        &mut bench,
-        "query($id: ID!) { node(id: $id) { agents } }",
-        &json!({"id": id}),
-    );
-    assert!(
-        answer["errors"][0]["message"]
-            .as_str()
-            .unwrap()
-            .contains("agents")
-    );
+    let answer = asked(&mut bench, "query($id: ID!) { node(id: $id) { agents } }", &json!({"id": id}));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("agents"));
     assert_eq!(answer["data"], Value::Null);
 }
 
@@ -55,15 +43,9 @@ fn pages_lead_through_every_connector_in_both_directions() {
     let mut names = Vec::new();
     let mut after = Value::Null;
     for _ in 0..10 {
-        let page =
-            asked(&mut bench, query, &json!({"after": after}))["data"]["satelliteConnectors"]
-                .clone();
+        let page = asked(&mut bench, query, &json!({"after": after}))["data"]["satelliteConnectors"].clone();
         names.extend(
-            page["edges"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|edge| edge["node"]["name"].as_str().unwrap().to_owned()),
+            page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["name"].as_str().unwrap().to_owned()),
         );
         after = page["pageInfo"]["endCursor"].clone();
         if page["pageInfo"]["hasNextPage"] == json!(false) {
@@ -72,8 +54,7 @@ fn pages_lead_through_every_connector_in_both_directions() {
     }
     assert_eq!(names, ["keys-eu", "a", "b", "c", "d"]);
     let back = "query($before: String) { satelliteConnectors(last: 2, before: $before) { edges { node { name } } pageInfo { hasPreviousPage } } }";
-    let page =
-        asked(&mut bench, back, &json!({"before": after}))["data"]["satelliteConnectors"].clone();
+    let page = asked(&mut bench, back, &json!({"before": after}))["data"]["satelliteConnectors"].clone();
     assert_eq!(
         page,
         json!({"edges": [{"node": {"name": "b"}}, {"node": {"name": "c"}}], "pageInfo": {"hasPreviousPage": true}})
@@ -83,15 +64,7 @@ fn pages_lead_through_every_connector_in_both_directions() {
 #[test]
 fn a_stranger_gets_an_error_with_status_200() {
     let mut bench = Bench::new();
-    let answer = bench.raw(
-        http::Method::POST,
-        URL,
-        &[],
-        b"{\"query\": \"{ __typename }\"}".to_vec(),
-    );
-    assert_eq!(
-        (answer.status, &answer.value()["data"]),
-        (200, &Value::Null)
-    );
+    let answer = bench.raw(http::Method::POST, URL, &[], b"{\"query\": \"{ __typename }\"}".to_vec());
+    assert_eq!((answer.status, &answer.value()["data"]), (200, &Value::Null));
     assert!(answer.refusal.is_some());
 }

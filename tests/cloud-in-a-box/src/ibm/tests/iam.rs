@@ -16,8 +16,7 @@ fn asked(bench: &mut Bench, form: &str) -> Answer {
 }
 
 fn cr_token(audience: &str, expires: i64) -> String {
-    let claims =
-        json!({"aud": [audience], "exp": expires, "sub": "system:serviceaccount:keys:operator"});
+    let claims = json!({"aud": [audience], "exp": expires, "sub": "system:serviceaccount:keys:operator"});
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
@@ -31,44 +30,19 @@ fn a_known_key_gets_a_token_for_an_hour() {
     let answer = asked(&mut bench, &body);
     assert_eq!(answer.status, 200);
     let value = answer.value();
-    assert_eq!(
-        (&value["expires_in"], &value["token_type"]),
-        (&json!(3600), &json!("Bearer"))
-    );
+    assert_eq!((&value["expires_in"], &value["token_type"]), (&json!(3600), &json!("Bearer")));
     let claims = token::read(value["access_token"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        claims["account"]["bss"],
-        json!(bench.said("/ibm/accountId"))
-    );
-    assert_eq!(
-        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
-        3600
-    );
-    assert!(
-        claims["iam_id"]
-            .as_str()
-            .unwrap()
-            .starts_with("iam-ServiceId-")
-    );
+    assert_eq!(claims["account"]["bss"], json!(bench.said("/ibm/accountId")));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    assert!(claims["iam_id"].as_str().unwrap().starts_with("iam-ServiceId-"));
 }
 
 #[test]
 fn an_unknown_key_is_400_with_a_request_id() {
     let mut bench = Bench::new();
-    let answer = asked(
-        &mut bench,
-        "grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey=nope",
-    );
-    assert_eq!(
-        (answer.status, &answer.value()["errorCode"]),
-        (400, &json!("BXNIM0415E"))
-    );
-    assert!(
-        !answer.value()["context"]["requestId"]
-            .as_str()
-            .unwrap()
-            .is_empty()
-    );
+    let answer = asked(&mut bench, "grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey=nope");
+    assert_eq!((answer.status, &answer.value()["errorCode"]), (400, &json!("BXNIM0415E")));
+    assert!(!answer.value()["context"]["requestId"].as_str().unwrap().is_empty());
     assert_eq!(answer.refusal.as_deref(), Some("no such API key"));
 }
 
@@ -85,20 +59,11 @@ fn a_profile_is_assumed_with_a_token_for_iam_only() {
         (cr_token("iam", far), "Profile-none", 400),
         ("nonsense".into(), &profile, 400),
     ] {
-        let answer = asked(
-            &mut bench,
-            &format!("{grant}&cr_token={token}&profile_id={id}"),
-        );
+        let answer = asked(&mut bench, &format!("{grant}&cr_token={token}&profile_id={id}"));
         assert_eq!(answer.status, status, "{:?}", answer.refusal);
     }
     bench.patch(&json!({"ibm": {"profiles": {&profile: {"links": ["keys/another"]}}}}));
-    let answer = asked(
-        &mut bench,
-        &format!(
-            "{grant}&cr_token={}&profile_name=uko-operator",
-            cr_token("iam", far)
-        ),
-    );
+    let answer = asked(&mut bench, &format!("{grant}&cr_token={}&profile_name=uko-operator", cr_token("iam", far)));
     assert_eq!(answer.status, 403);
 }
 
@@ -107,11 +72,7 @@ fn an_expired_token_and_one_without_access_are_kept_out() {
     let mut bench = Bench::new();
     let url = bench.connector("/endpoints");
     let bearer = format!("Bearer {}", bench.token());
-    let asked = |bench: &mut Bench| {
-        bench
-            .raw(Method::GET, &url, &[("authorization", &bearer)], Vec::new())
-            .status
-    };
+    let asked = |bench: &mut Bench| bench.raw(Method::GET, &url, &[("authorization", &bearer)], Vec::new()).status;
     assert_eq!(asked(&mut bench), 200);
     bench.patch(&json!({"settings": {"clockOffsetSeconds": 3601}}));
     assert_eq!(asked(&mut bench), 401);

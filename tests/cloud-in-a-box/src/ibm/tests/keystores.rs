@@ -8,14 +8,7 @@ use super::{Bench, blamed, etag};
 fn create(bench: &mut Bench, body: &Value) -> (String, String) {
     let answer = bench.post(&bench.uko("/keystores"), body);
     assert_eq!(answer.status, 201, "{:?}", answer.refusal);
-    (
-        format!(
-            "{}{}",
-            bench.said("/ibm/uko/url"),
-            answer.header_value("location").unwrap()
-        ),
-        etag(&answer),
-    )
+    (format!("{}{}", bench.said("/ibm/uko/url"), answer.header_value("location").unwrap()), etag(&answer))
 }
 
 fn one(bench: &mut Bench) -> (String, String) {
@@ -80,66 +73,36 @@ fn the_switches_of_older_servers_refuse_what_newer_ones_take() {
     assert_eq!(bench.post(&url, &body).status, 201);
     for (switch, value, field) in [
         ("hyphenInNames", json!(false), "name"),
-        (
-            "tildeInSecrets",
-            json!(false),
-            "azure_service_principal_password",
-        ),
+        ("tildeInSecrets", json!(false), "azure_service_principal_password"),
         ("azureLocationRequired", json!(true), "azure_location"),
         ("vaultHeaderRequired", json!(true), "UKO-Vault"),
     ] {
         let mut bench = Bench::new();
         bench.switch(switch, &value);
         let answer = bench.post(&url, &body);
-        assert_eq!(
-            (answer.status, blamed(&answer)),
-            (400, field.to_owned()),
-            "{switch}"
-        );
+        assert_eq!((answer.status, blamed(&answer)), (400, field.to_owned()), "{switch}");
     }
     bench.switch("vaultHeaderRequired", &json!(true));
     let vault = bench.said("/ibm/uko/vault/id");
-    assert_eq!(
-        bench
-            .with(Method::POST, &url, &[("uko-vault", &vault)], &body)
-            .status,
-        201
-    );
-    assert_eq!(
-        bench
-            .with(Method::POST, &url, &[("uko-vault", "other")], &body)
-            .status,
-        400
-    );
+    assert_eq!(bench.with(Method::POST, &url, &[("uko-vault", &vault)], &body).status, 201);
+    assert_eq!(bench.with(Method::POST, &url, &[("uko-vault", "other")], &body).status, 400);
 }
 
 #[test]
 fn a_password_is_never_shown_and_a_mask_sent_back_becomes_the_password() {
     let mut bench = Bench::new();
     let (url, tag) = one(&mut bench);
-    assert_eq!(
-        bench.get(&url).value()["azure_service_principal_password"],
-        json!("***")
-    );
-    assert_eq!(
-        bench.get(&format!("{url}/status")).value()["health_status"],
-        json!("ok")
-    );
+    assert_eq!(bench.get(&url).value()["azure_service_principal_password"], json!("***"));
+    assert_eq!(bench.get(&format!("{url}/status")).value()["health_status"], json!("ok"));
     let mask = json!({"azure_service_principal_password": "***"});
     let changed = bench.patched(&url, &tag, &mask);
     assert_eq!(changed.status, 200);
-    assert_eq!(
-        bench.get(&format!("{url}/status")).value()["health_status"],
-        json!("configuration_error")
-    );
+    assert_eq!(bench.get(&format!("{url}/status")).value()["health_status"], json!("configuration_error"));
     bench.switch("maskedPasswordIgnored", &json!(true));
     let right = json!({"azure_service_principal_password": bench.said("/azure/servicePrincipal/clientSecret")});
     let changed = bench.patched(&url, &etag(&changed), &right);
     bench.patched(&url, &etag(&changed), &mask);
-    assert_eq!(
-        bench.get(&format!("{url}/status")).value()["health_status"],
-        json!("ok")
-    );
+    assert_eq!(bench.get(&format!("{url}/status")).value()["health_status"], json!("ok"));
 }
 
 #[test]
@@ -150,14 +113,8 @@ fn locked_fields_mixed_changes_and_a_fixed_proxy_are_refused_as_the_switches_say
     assert_eq!(bench.patched(&url, &tag, &same).status, 200);
     let tag = etag(&bench.get(&url));
     let other = json!({"azure_resource_group": "rg-other"});
-    assert_eq!(
-        blamed(&bench.patched(&url, &tag, &other)),
-        "azure_resource_group"
-    );
-    assert_eq!(
-        blamed(&bench.patched(&url, &tag, &json!({"vault": {"id": "x"}}))),
-        "vault"
-    );
+    assert_eq!(blamed(&bench.patched(&url, &tag, &other)), "azure_resource_group");
+    assert_eq!(blamed(&bench.patched(&url, &tag, &json!({"vault": {"id": "x"}}))), "vault");
     let mixed = json!({"name": "two", "tls_proxy": "a:1"});
     assert_eq!(bench.patched(&url, &tag, &mixed).status, 400);
     bench.switch("mixedPatchRefused", &json!(false));
@@ -165,10 +122,7 @@ fn locked_fields_mixed_changes_and_a_fixed_proxy_are_refused_as_the_switches_say
     assert_eq!(blamed(&bench.patched(&url, &tag, &mixed)), "tls_proxy");
     bench.switch("tlsProxyMutable", &json!(true));
     bench.switch("lockedFields", &json!("ignored"));
-    assert_eq!(
-        bench.patched(&url, &tag, &other).value()["azure_resource_group"],
-        json!("rg-keys")
-    );
+    assert_eq!(bench.patched(&url, &tag, &other).value()["azure_resource_group"], json!("rg-keys"));
     bench.switch("patchTestsConnection", &json!(true));
     let tag = etag(&bench.get(&url));
     assert_eq!(blamed(&bench.patched(&url, &tag, &mixed)), "tls_proxy");
@@ -192,20 +146,12 @@ fn lists_filter_and_page() {
     for name in ["alpha", "alphabet", "beta"] {
         let mut body = bench.keystore(name, None);
         body["groups"] = json!([name, "all keys"]);
-        body["azure_location"] = json!(if name == "beta" {
-            "us_east"
-        } else {
-            "europe_west"
-        });
+        body["azure_location"] = json!(if name == "beta" { "us_east" } else { "europe_west" });
         create(&mut bench, &body);
     }
     let base = bench.uko("/keystores");
     let vault = bench.said("/ibm/uko/vault/id");
-    let mut count = |query: &str| {
-        bench.get(&format!("{base}?{query}")).value()["total_count"]
-            .as_u64()
-            .unwrap()
-    };
+    let mut count = |query: &str| bench.get(&format!("{base}?{query}")).value()["total_count"].as_u64().unwrap();
     assert_eq!(count("name=alpha"), 2);
     assert_eq!(count("name=phab"), 1);
     assert_eq!(count("group=beta"), 1);
@@ -231,50 +177,24 @@ fn installed_keys_block_a_restrict_and_show_only_in_their_states() {
     let (url, tag) = one(&mut bench);
     let id = url.rsplit('/').next().unwrap().to_owned();
     let instance = bench.said("/ibm/uko/instanceId");
-    let key = |state: &str| json!({"label": state, "state": state, "algorithm": "rsa", "keystores": [id], "vault": "v"});
+    let key =
+        |state: &str| json!({"label": state, "state": state, "algorithm": "rsa", "keystores": [id], "vault": "v"});
     let keys = json!({"a": key("active"), "p": key("pre_activation"), "d": key("deactivated"), "x": key("destroyed")});
     bench.patch(&json!({"ibm": {"uko": {&instance: {"managedKeys": keys}}}}));
-    let count =
-        |bench: &mut Bench, url: String| bench.get(&url).value()["total_count"].as_u64().unwrap();
+    let count = |bench: &mut Bench, url: String| bench.get(&url).value()["total_count"].as_u64().unwrap();
     assert_eq!(count(&mut bench, format!("{url}/managed_keys")), 1);
-    assert_eq!(
-        count(
-            &mut bench,
-            format!("{url}/managed_keys?state=active,deactivated,destroyed")
-        ),
-        2
-    );
+    assert_eq!(count(&mut bench, format!("{url}/managed_keys?state=active,deactivated,destroyed")), 2);
     let all = bench.uko("/managed_keys");
-    assert_eq!(
-        count(&mut bench, format!("{all}?referenced_keystores[].name=one")),
-        2
-    );
-    assert_eq!(
-        count(&mut bench, format!("{all}?referenced_keystores[].name=two")),
-        0
-    );
-    assert_eq!(
-        bench.get(&format!("{url}/managed_keys?state=lost")).status,
-        400
-    );
+    assert_eq!(count(&mut bench, format!("{all}?referenced_keystores[].name=one")), 2);
+    assert_eq!(count(&mut bench, format!("{all}?referenced_keystores[].name=two")), 0);
+    assert_eq!(bench.get(&format!("{url}/managed_keys?state=lost")).status, 400);
     assert_eq!(count(&mut bench, format!("{url}/associated_resources")), 0);
     let refused = bench.delete(&format!("{url}?mode=restrict"), &tag);
     assert_eq!(refused.status, 409);
-    assert!(
-        refused.value()["errors"][0]["message"]
-            .as_str()
-            .unwrap()
-            .contains("still contains some keys")
-    );
-    assert_eq!(
-        bench.delete(&format!("{url}?mode=sometimes"), &tag).status,
-        400
-    );
+    assert!(refused.value()["errors"][0]["message"].as_str().unwrap().contains("still contains some keys"));
+    assert_eq!(bench.delete(&format!("{url}?mode=sometimes"), &tag).status, 400);
     bench.patch(&json!({"ibm": {"uko": {&instance: {"managedKeys": {"a": null, "d": null}}}}}));
-    assert_eq!(
-        bench.delete(&format!("{url}?mode=restrict"), &tag).status,
-        204
-    );
+    assert_eq!(bench.delete(&format!("{url}?mode=restrict"), &tag).status, 204);
     assert_eq!(bench.get(&url).status, 404);
 }
 
@@ -284,17 +204,9 @@ fn a_vendor_media_type_is_taken_and_a_form_is_not() {
     let body = bench.keystore("one", None);
     let url = bench.uko("/keystores?dry_run=true");
     let vendor = [
-        (
-            "content-type",
-            "application/vnd.ibm.uko.keystore-creation.v4.1+json",
-        ),
+        ("content-type", "application/vnd.ibm.uko.keystore-creation.v4.1+json"),
         ("accept", "application/vnd.ibm.uko.keystore.v4.1+json"),
     ];
     assert_eq!(bench.with(Method::POST, &url, &vendor, &body).status, 201);
-    assert_eq!(
-        bench
-            .with(Method::POST, &url, &[("content-type", "text/plain")], &body)
-            .status,
-        415
-    );
+    assert_eq!(bench.with(Method::POST, &url, &[("content-type", "text/plain")], &body).status, 415);
 }

@@ -1,10 +1,5 @@
 //! Tests of IBM's half, each through the door that the proxy uses.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a failed test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test may panic")]
 
 mod chain;
 mod containers;
@@ -18,9 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::azure::state::{
-    ARecord, Connection, EndpointConnection, NetworkInterface, PrivateEndpoint,
-};
+use crate::azure::state::{ARecord, Connection, EndpointConnection, NetworkInterface, PrivateEndpoint};
 use crate::seed;
 use crate::state::{World, now};
 use crate::wire::{Answer, Call};
@@ -40,12 +33,7 @@ impl Bench {
 
     /// A text of `seed.json`.
     fn said(&self, pointer: &str) -> String {
-        self.seed
-            .pointer(pointer)
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.seed.pointer(pointer).unwrap().as_str().unwrap().to_owned()
     }
 
     fn patch(&mut self, patch: &Value) {
@@ -57,22 +45,13 @@ impl Bench {
     }
 
     /// Any call, as it comes out of the proxy.
-    fn raw(
-        &mut self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Vec<u8>,
-    ) -> Answer {
+    fn raw(&mut self, method: Method, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
         let url = Url::parse(url).unwrap();
         let host = url.host_str().unwrap().to_owned();
         let port = url.port().unwrap_or(443);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
+            map.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
         let call = Call {
             service: crate::hosts::service(&self.world, &host, port),
@@ -90,34 +69,16 @@ impl Bench {
     fn token(&mut self) -> String {
         let key = self.said("/ibm/apiKey");
         let form = format!("grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey={key}");
-        let answer = self.raw(
-            Method::POST,
-            "https://iam.cloud.ibm.com/identity/token",
-            &[],
-            form.into_bytes(),
-        );
+        let answer = self.raw(Method::POST, "https://iam.cloud.ibm.com/identity/token", &[], form.into_bytes());
         answer.value()["access_token"].as_str().unwrap().to_owned()
     }
 
     /// A JSON call with IBM's bearer token and further headers.
-    fn with(
-        &mut self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Answer {
+    fn with(&mut self, method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let bearer = format!("Bearer {}", self.token());
-        let mut all = vec![
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-        ];
+        let mut all = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
         all.extend_from_slice(headers);
-        let body = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         self.raw(method, url, &all, body)
     }
 
@@ -139,10 +100,7 @@ impl Bench {
 
     /// A route below the seed's connector.
     fn connector(&self, rest: &str) -> String {
-        format!(
-            "https://api.link.satellite.cloud.ibm.com/v1/connectors/{}{rest}",
-            self.said("/ibm/connector/id")
-        )
+        format!("https://api.link.satellite.cloud.ibm.com/v1/connectors/{}{rest}", self.said("/ibm/connector/id"))
     }
 
     /// A route of the seed's HPCS instance.
@@ -153,10 +111,7 @@ impl Bench {
     /// An approved private endpoint of the premium vault, with its DNS record; public access is closed.
     fn private_path(&mut self) {
         let vault = self.said("/azure/vaults/premium/name");
-        let network = format!(
-            "{}/resourceGroups/rg-network/providers/Microsoft.Network",
-            subscription(&self.seed)
-        );
+        let network = format!("{}/resourceGroups/rg-network/providers/Microsoft.Network", subscription(&self.seed));
         let endpoint = format!("{network}/privateEndpoints/pe");
         let nic = format!("{network}/networkInterfaces/pe-nic");
         let time = now(&self.world);
@@ -167,10 +122,7 @@ impl Bench {
                 id: endpoint.clone(),
                 network_interface: nic.clone(),
                 provisioning_state: "Succeeded".into(),
-                connection: EndpointConnection {
-                    vault_connection: "pe".into(),
-                    ..EndpointConnection::default()
-                },
+                connection: EndpointConnection { vault_connection: "pe".into(), ..EndpointConnection::default() },
                 ..PrivateEndpoint::default()
             },
         );
@@ -196,39 +148,18 @@ impl Bench {
             },
         );
         let zone = self.said("/azure/privateDnsZoneId").to_lowercase();
-        let record = ARecord {
-            addresses: vec!["10.0.0.4".into()],
-            ..ARecord::default()
-        };
-        self.world
-            .azure
-            .private_dns_zones
-            .get_mut(&zone)
-            .unwrap()
-            .a_records
-            .insert(vault, record);
+        let record = ARecord { addresses: vec!["10.0.0.4".into()], ..ARecord::default() };
+        self.world.azure.private_dns_zones.get_mut(&zone).unwrap().a_records.insert(vault, record);
     }
 
     /// An endpoint towards the premium vault; its id and address.
     fn link_endpoint(&mut self) -> (String, String) {
-        let host = format!(
-            "{}.privatelink.vaultcore.azure.net",
-            self.said("/azure/vaults/premium/name")
-        );
-        let made = self
-            .post(
-                &self.connector("/endpoints"),
-                &link::draft("payments", &host),
-            )
-            .value();
+        let host = format!("{}.privatelink.vaultcore.azure.net", self.said("/azure/vaults/premium/name"));
+        let made = self.post(&self.connector("/endpoints"), &link::draft("payments", &host)).value();
         let id = made["endpoint_id"].as_str().unwrap().to_owned();
         for _ in 0..5 {
-            let seen = self
-                .get(&self.connector(&format!("/endpoints/{id}")))
-                .value();
-            if let (Some(host), Some(port)) =
-                (seen["client_host"].as_str(), seen["client_port"].as_u64())
-            {
+            let seen = self.get(&self.connector(&format!("/endpoints/{id}"))).value();
+            if let (Some(host), Some(port)) = (seen["client_host"].as_str(), seen["client_port"].as_u64()) {
                 return (id, format!("{host}:{port}"));
             }
         }
@@ -264,18 +195,12 @@ impl Bench {
 }
 
 fn subscription(seed: &Value) -> String {
-    format!(
-        "/subscriptions/{}",
-        seed["azure"]["subscriptionId"].as_str().unwrap()
-    )
+    format!("/subscriptions/{}", seed["azure"]["subscriptionId"].as_str().unwrap())
 }
 
 /// The field that an `ApiError` blames.
 fn blamed(answer: &Answer) -> String {
-    answer.value()["errors"][0]["target"]["name"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    answer.value()["errors"][0]["target"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 fn etag(answer: &Answer) -> String {

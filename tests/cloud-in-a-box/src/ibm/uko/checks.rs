@@ -9,19 +9,12 @@ use crate::wire::Call;
 
 /// The members of the body, none of them unknown.
 pub(super) fn members(call: &Call, known: &[&str]) -> Result<Map<String, Value>, Refusal> {
-    let media = call
-        .header("content-type")
-        .unwrap_or_default()
-        .to_lowercase();
+    let media = call.header("content-type").unwrap_or_default().to_lowercase();
     if !(media.starts_with("application/json")
         || (media.starts_with("application/vnd.ibm.uko.") && media.contains("+json")))
     {
-        return Err(Refusal::new(
-            415,
-            "unsupported_media_type",
-            "The body must be application/json.",
-        )
-        .at("header", "Content-Type"));
+        return Err(Refusal::new(415, "unsupported_media_type", "The body must be application/json.")
+            .at("header", "Content-Type"));
     }
     let body = serde_json::from_slice(&call.body)
         .map_err(|_| Refusal::new(400, "invalid_json", "The body is not valid JSON."))?;
@@ -29,30 +22,14 @@ pub(super) fn members(call: &Call, known: &[&str]) -> Result<Map<String, Value>,
 }
 
 /// The members of an object within the body.
-pub(super) fn object(
-    value: Value,
-    known: &[&str],
-    within: &str,
-) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn object(value: Value, known: &[&str], within: &str) -> Result<Map<String, Value>, Refusal> {
     let Value::Object(members) = value else {
-        return Err(Refusal::field(
-            "invalid_field",
-            within,
-            "An object is expected.",
-        ));
+        return Err(Refusal::field("invalid_field", within, "An object is expected."));
     };
     match members.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => {
-            let full = if within.is_empty() {
-                name.clone()
-            } else {
-                format!("{within}.{name}")
-            };
-            Err(Refusal::field(
-                "unknown_field",
-                &full,
-                format!("The field {full} is not known."),
-            ))
+            let full = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+            Err(Refusal::field("unknown_field", &full, format!("The field {full} is not known.")))
         }
         None => Ok(members),
     }
@@ -94,11 +71,7 @@ impl Text {
                     ))
                 }
             }
-            Some(_) => Err(Refusal::field(
-                "invalid_type",
-                name,
-                format!("The field {name} must be a string."),
-            )),
+            Some(_) => Err(Refusal::field("invalid_type", name, format!("The field {name} must be a string."))),
         }
     }
 
@@ -110,29 +83,17 @@ impl Text {
 
 /// 400 for a member that must be there.
 pub(super) fn missing(name: &str) -> Refusal {
-    Refusal::field(
-        "missing_field",
-        name,
-        format!("The field {name} is required."),
-    )
+    Refusal::field("missing_field", name, format!("The field {name} is required."))
 }
 
 /// A member whose value is one of a few words.
-pub(super) fn word(
-    members: &Map<String, Value>,
-    name: &str,
-    words: &[&str],
-) -> Result<Option<String>, Refusal> {
+pub(super) fn word(members: &Map<String, Value>, name: &str, words: &[&str]) -> Result<Option<String>, Refusal> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(word)) if words.contains(&word.as_str()) => Ok(Some(word.clone())),
         Some(_) => {
             let words = words.join(", ");
-            Err(Refusal::field(
-                "invalid_field",
-                name,
-                format!("The field {name} must be one of: {words}."),
-            ))
+            Err(Refusal::field("invalid_field", name, format!("The field {name} must be one of: {words}.")))
         }
     }
 }
@@ -140,9 +101,7 @@ pub(super) fn word(
 /// Letters and digits first, then those and `others`.
 pub(super) fn starts_alphanumeric(text: &str, others: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 /// `^[-0-9a-zA-Z]+$`

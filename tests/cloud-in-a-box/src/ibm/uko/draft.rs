@@ -27,18 +27,9 @@ const MEMBERS: [&str; 15] = [
     "azure_variant",
 ];
 /// Members that UKO's own page shows as read only once a keystore is connected [D].
-pub(super) const LOCKED: [&str; 4] = [
-    "azure_service_name",
-    "azure_resource_group",
-    "azure_tenant",
-    "azure_subscription_id",
-];
-const ENVIRONMENTS: [&str; 4] = [
-    "azure",
-    "azure_china",
-    "azure_germany",
-    "azure_us_government",
-];
+pub(super) const LOCKED: [&str; 4] =
+    ["azure_service_name", "azure_resource_group", "azure_tenant", "azure_subscription_id"];
+const ENVIRONMENTS: [&str; 4] = ["azure", "azure_china", "azure_germany", "azure_us_government"];
 const VARIANTS: [&str; 2] = ["standard", "premium"];
 /// `azure_location` up to 4.12 [S].
 const LOCATIONS: [&str; 44] = [
@@ -88,87 +79,27 @@ const LOCATIONS: [&str; 44] = [
     "us_west_central",
 ];
 
-const NAME: Text = Text {
-    name: "name",
-    least: 1,
-    most: 100,
-    fits: |text| starts_alphanumeric(text, " ._-"),
-};
-const PLAIN_NAME: Text = Text {
-    name: "name",
-    least: 1,
-    most: 100,
-    fits: |text| starts_alphanumeric(text, " ._"),
-};
-const DESCRIPTION: Text = Text {
-    name: "description",
-    least: 0,
-    most: 200,
-    fits: any,
-};
-const TLS_PROXY: Text = Text {
-    name: "tls_proxy",
-    least: 0,
-    most: 2048,
-    fits: any,
-};
-const SERVICE: Text = Text {
-    name: "azure_service_name",
-    least: 3,
-    most: 24,
-    fits: id,
-};
-const GROUP: Text = Text {
-    name: "azure_resource_group",
-    least: 1,
-    most: 90,
-    fits: resource_group,
-};
-const CLIENT: Text = Text {
-    name: "azure_service_principal_client_id",
-    least: 1,
-    most: 36,
-    fits: id,
-};
-const PASSWORD: Text = Text {
-    name: "azure_service_principal_password",
-    least: 1,
-    most: 256,
-    fits: any,
-};
+const NAME: Text = Text { name: "name", least: 1, most: 100, fits: |text| starts_alphanumeric(text, " ._-") };
+const PLAIN_NAME: Text = Text { name: "name", least: 1, most: 100, fits: |text| starts_alphanumeric(text, " ._") };
+const DESCRIPTION: Text = Text { name: "description", least: 0, most: 200, fits: any };
+const TLS_PROXY: Text = Text { name: "tls_proxy", least: 0, most: 2048, fits: any };
+const SERVICE: Text = Text { name: "azure_service_name", least: 3, most: 24, fits: id };
+const GROUP: Text = Text { name: "azure_resource_group", least: 1, most: 90, fits: resource_group };
+const CLIENT: Text = Text { name: "azure_service_principal_client_id", least: 1, most: 36, fits: id };
+const PASSWORD: Text = Text { name: "azure_service_principal_password", least: 1, most: 256, fits: any };
 const NARROW_PASSWORD: Text = Text {
     name: "azure_service_principal_password",
     least: 1,
     most: 256,
-    fits: |text| {
-        text.chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    },
+    fits: |text| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)),
 };
-const TENANT: Text = Text {
-    name: "azure_tenant",
-    least: 1,
-    most: 36,
-    fits: id,
-};
-const SUBSCRIPTION: Text = Text {
-    name: "azure_subscription_id",
-    least: 1,
-    most: 36,
-    fits: id,
-};
-const LOCATION: Text = Text {
-    name: "azure_location",
-    least: 1,
-    most: 100,
-    fits: any,
-};
+const TENANT: Text = Text { name: "azure_tenant", least: 1, most: 36, fits: id };
+const SUBSCRIPTION: Text = Text { name: "azure_subscription_id", least: 1, most: 36, fits: id };
+const LOCATION: Text = Text { name: "azure_location", least: 1, most: 100, fits: any };
 
 /// `^[-\w\._\(\)]*[^\.]$`
 fn resource_group(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_alphanumeric() || "-_.()".contains(c))
-        && !text.ends_with('.')
+    text.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c)) && !text.ends_with('.')
 }
 
 /// The members that a body gives; a create needs some of them, a change none.
@@ -204,29 +135,13 @@ pub(super) fn create(call: &Call, switches: &Switches) -> Result<Draft, Refusal>
             ));
         }
         Some(_) => {
-            return Err(Refusal::field(
-                "invalid_field",
-                "type",
-                "The field type is not a known type of keystore.",
-            ));
+            return Err(Refusal::field("invalid_field", "type", "The field type is not a known type of keystore."));
         }
     }
-    let vault = checks::object(
-        members
-            .get("vault")
-            .cloned()
-            .ok_or_else(|| checks::missing("vault"))?,
-        &["id"],
-        "vault",
-    )?;
-    let vault = Text {
-        name: "id",
-        least: 36,
-        most: 36,
-        fits: id,
-    }
-    .need(&vault)
-    .map_err(|it| it.at("field", "vault.id"))?;
+    let vault =
+        checks::object(members.get("vault").cloned().ok_or_else(|| checks::missing("vault"))?, &["id"], "vault")?;
+    let vault =
+        Text { name: "id", least: 36, most: 36, fits: id }.need(&vault).map_err(|it| it.at("field", "vault.id"))?;
     for needed in [&SERVICE, &GROUP, &CLIENT, &PASSWORD, &TENANT, &SUBSCRIPTION] {
         needed.need(&members)?;
     }
@@ -236,18 +151,12 @@ pub(super) fn create(call: &Call, switches: &Switches) -> Result<Draft, Refusal>
     if switches.azure_environment_required && !members.contains_key("azure_environment") {
         return Err(checks::missing("azure_environment"));
     }
-    read(&members, switches).map(|draft| Draft {
-        vault: Some(vault),
-        ..draft
-    })
+    read(&members, switches).map(|draft| Draft { vault: Some(vault), ..draft })
 }
 
 /// Reads the body of a change.
 pub(super) fn update(call: &Call, switches: &Switches) -> Result<Draft, Refusal> {
-    let known: Vec<&str> = MEMBERS
-        .into_iter()
-        .filter(|name| !matches!(*name, "type" | "vault"))
-        .collect();
+    let known: Vec<&str> = MEMBERS.into_iter().filter(|name| !matches!(*name, "type" | "vault")).collect();
     let members = checks::members(call, &known)?;
     if members.is_empty() {
         return Err(Refusal::new(400, "missing_field", "Nothing to change."));
@@ -256,16 +165,8 @@ pub(super) fn update(call: &Call, switches: &Switches) -> Result<Draft, Refusal>
 }
 
 fn read(members: &Map<String, Value>, switches: &Switches) -> Result<Draft, Refusal> {
-    let name = if switches.hyphen_in_names {
-        NAME
-    } else {
-        PLAIN_NAME
-    };
-    let password = if switches.tilde_in_secrets {
-        PASSWORD
-    } else {
-        NARROW_PASSWORD
-    };
+    let name = if switches.hyphen_in_names { NAME } else { PLAIN_NAME };
+    let password = if switches.tilde_in_secrets { PASSWORD } else { NARROW_PASSWORD };
     let location = LOCATION.read(members)?;
     if let Some(location) = &location
         && switches.azure_location_required
@@ -296,13 +197,7 @@ fn read(members: &Map<String, Value>, switches: &Switches) -> Result<Draft, Refu
 }
 
 fn groups(members: &Map<String, Value>) -> Result<Option<Vec<String>>, Refusal> {
-    let wrong = |words: &str| {
-        Refusal::field(
-            "invalid_field",
-            "groups",
-            format!("The field groups {words}."),
-        )
-    };
+    let wrong = |words: &str| Refusal::field("invalid_field", "groups", format!("The field groups {words}."));
     let Some(value) = members.get("groups") else {
         return Ok(None);
     };
@@ -313,9 +208,7 @@ fn groups(members: &Map<String, Value>) -> Result<Option<Vec<String>>, Refusal> 
     let fits = |text: &str| text.chars().count() >= 2 && starts_alphanumeric(text, "-_ ");
     let read = |item: &Value| match item.as_str() {
         Some(text) if fits(text) => Ok(text.to_owned()),
-        Some(_) => Err(wrong(
-            "holds an item that is too short or has characters that are not allowed",
-        )),
+        Some(_) => Err(wrong("holds an item that is too short or has characters that are not allowed")),
         None => Err(wrong("must hold strings")),
     };
     items.iter().map(read).collect::<Result<_, _>>().map(Some)

@@ -20,13 +20,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// A refusal that concerns no single part of the request.
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            target: None,
-            why: None,
-        }
+        Self { status, code, message: message.into(), target: None, why: None }
     }
 
     /// 400 for a member of the body.
@@ -46,11 +40,7 @@ impl Refusal {
 
     /// 404.
     pub(super) fn not_found(what: &str) -> Self {
-        Self::new(
-            404,
-            "not_found",
-            format!("The {what} does not exist or is not visible."),
-        )
+        Self::new(404, "not_found", format!("The {what} does not exist or is not visible."))
     }
 
     /// Names the part of the request at fault: `field`, `parameter` or `header`.
@@ -74,9 +64,7 @@ impl Refusal {
             members.insert("target".into(), json!({"type": kind, "name": name}));
         }
         let body = json!({"status_code": self.status, "trace": trace, "errors": [error]});
-        let target = self
-            .target
-            .map_or_else(String::new, |(kind, name)| format!(" ({kind} {name})"));
+        let target = self.target.map_or_else(String::new, |(kind, name)| format!(" ({kind} {name})"));
         let why = self.why.unwrap_or(self.message);
         Answer::json(self.status, &body).refused(format!("{why}{target}"))
     }

@@ -15,12 +15,7 @@ use crate::state::{World, now};
 use crate::wire::Answer;
 
 pub(super) fn read(scene: &mut Scene<'_>, id: &str) -> Outcome {
-    let keystore = scene
-        .uko()
-        .keystores
-        .get(id)
-        .cloned()
-        .ok_or_else(|| Refusal::not_found("keystore"))?;
+    let keystore = scene.uko().keystores.get(id).cloned().ok_or_else(|| Refusal::not_found("keystore"))?;
     scene.check_vault_header(&keystore.vault)?;
     if keystore.pending_checks > 0 {
         let shown = of(scene.world, scene.server, &keystore);
@@ -31,12 +26,7 @@ pub(super) fn read(scene: &mut Scene<'_>, id: &str) -> Outcome {
     }
     contact(scene, id);
     let server = scene.server.to_owned();
-    let keystore = scene
-        .uko()
-        .keystores
-        .get(id)
-        .cloned()
-        .ok_or_else(|| Refusal::not_found("keystore"))?;
+    let keystore = scene.uko().keystores.get(id).cloned().ok_or_else(|| Refusal::not_found("keystore"))?;
     Ok(Answer::json(200, &of(scene.world, &server, &keystore)))
 }
 
@@ -45,9 +35,7 @@ pub(super) fn contact(scene: &mut Scene<'_>, id: &str) {
     let Some(keystore) = scene.uko().keystores.get(id).cloned() else {
         return;
     };
-    if keystore.forced_health.is_some()
-        || chain::check(scene.world, scene.server, &keystore.connection).is_err()
-    {
+    if keystore.forced_health.is_some() || chain::check(scene.world, scene.server, &keystore.connection).is_err() {
         return;
     }
     let made = make_kek(scene.world, &keystore);
@@ -88,26 +76,15 @@ fn judged(world: &World, server: &str, keystore: &Keystore) -> (String, String) 
         return (forced.clone(), "The keystore reports a problem.".into());
     }
     if keystore.pending_checks > 0 {
-        return (
-            "pending_check".into(),
-            "The connection has not been checked yet.".into(),
-        );
+        return ("pending_check".into(), "The connection has not been checked yet.".into());
     }
     match chain::check(world, server, &keystore.connection) {
         Ok(()) => ("ok".into(), "Ping executed successfully.".into()),
-        Err(Broken {
-            fault: Fault::Configuration,
-            ..
-        }) => (
-            "configuration_error".into(),
-            "The keystore refuses the configured credentials.".into(),
-        ),
-        Err(Broken {
-            fault: Fault::Unreachable,
-            ..
-        }) => (
-            "not_responding".into(),
-            "The keystore does not respond.".into(),
-        ),
+        Err(Broken { fault: Fault::Configuration, .. }) => {
+            ("configuration_error".into(), "The keystore refuses the configured credentials.".into())
+        }
+        Err(Broken { fault: Fault::Unreachable, .. }) => {
+            ("not_responding".into(), "The keystore does not respond.".into())
+        }
     }
 }

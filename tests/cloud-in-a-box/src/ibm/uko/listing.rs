@@ -17,15 +17,8 @@ pub(super) fn values<'a>(call: &'a Call, name: &str) -> Option<Vec<&'a str>> {
 
 /// Refuses parameters that the operation does not know.
 pub(super) fn only(call: &Call, known: &[&str]) -> Result<(), Refusal> {
-    match call
-        .query
-        .iter()
-        .find(|(name, _)| !known.contains(&name.as_str()))
-    {
-        Some((name, _)) => Err(Refusal::parameter(
-            name,
-            format!("The parameter {name} is not known."),
-        )),
+    match call.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        Some((name, _)) => Err(Refusal::parameter(name, format!("The parameter {name} is not known."))),
         None => Ok(()),
     }
 }
@@ -36,23 +29,12 @@ pub(super) fn holds(text: &str, part: &str) -> bool {
 }
 
 /// One page of `items` under `member`.
-pub(super) fn page(
-    call: &Call,
-    mut items: Vec<Value>,
-    member: &str,
-    absolute: bool,
-) -> Result<Value, Refusal> {
+pub(super) fn page(call: &Call, mut items: Vec<Value>, member: &str, absolute: bool) -> Result<Value, Refusal> {
     let limit = number(call, "limit", 20).filter(|limit| (1..=1000).contains(limit));
-    let limit = limit.ok_or_else(|| {
-        Refusal::parameter(
-            "limit",
-            "The parameter limit must be a number from 1 to 1000.",
-        )
-    })?;
+    let limit =
+        limit.ok_or_else(|| Refusal::parameter("limit", "The parameter limit must be a number from 1 to 1000."))?;
     let offset = number(call, "offset", 0);
-    let offset = offset.ok_or_else(|| {
-        Refusal::parameter("offset", "The parameter offset must be a number from 0.")
-    })?;
+    let offset = offset.ok_or_else(|| Refusal::parameter("offset", "The parameter offset must be a number from 0."))?;
     sort(call, &mut items)?;
     let total = items.len();
     let href = |offset: usize| json!({"href": link(call, limit, offset, absolute)});
@@ -74,21 +56,14 @@ pub(super) fn page(
 }
 
 fn number(call: &Call, name: &str, default: usize) -> Option<usize> {
-    call.query(name)
-        .map_or(Some(default), |text| text.parse().ok())
+    call.query(name).map_or(Some(default), |text| text.parse().ok())
 }
 
 /// The list's own path and filters, with another offset.
 fn link(call: &Call, limit: usize, offset: usize, absolute: bool) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query
-        .append_pair("limit", &limit.to_string())
-        .append_pair("offset", &offset.to_string());
-    for (name, value) in call
-        .query
-        .iter()
-        .filter(|(name, _)| name != "limit" && name != "offset")
-    {
+    query.append_pair("limit", &limit.to_string()).append_pair("offset", &offset.to_string());
+    for (name, value) in call.query.iter().filter(|(name, _)| name != "limit" && name != "offset") {
         query.append_pair(name, value);
     }
     let relative = format!("{}?{}", call.path, query.finish());
@@ -104,25 +79,17 @@ fn sort(call: &Call, items: &mut [Value]) -> Result<(), Refusal> {
     let fields = values(call, "sort").unwrap_or_else(|| vec!["-updated_at"]);
     let fits = |field: &&str| {
         let name = field.strip_prefix('-').unwrap_or(field);
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.[]-".contains(c))
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.[]-".contains(c))
     };
     if let Some(wrong) = fields.iter().find(|field| !fits(field)) {
-        return Err(Refusal::parameter(
-            "sort",
-            format!("The list cannot be sorted by {wrong}."),
-        ));
+        return Err(Refusal::parameter("sort", format!("The list cannot be sorted by {wrong}.")));
     }
     items.sort_by(|one, other| {
         let order = fields.iter().map(|field| match field.strip_prefix('-') {
             Some(name) => compare(other, one, name),
             None => compare(one, other, field),
         });
-        order
-            .fold(Ordering::Equal, Ordering::then)
-            .then_with(|| compare(one, other, "id"))
+        order.fold(Ordering::Equal, Ordering::then).then_with(|| compare(one, other, "id"))
     });
     Ok(())
 }

@@ -22,12 +22,8 @@ pub(super) fn answer(world: &World, call: &Call) -> Option<Answer> {
     let segments = call.segments();
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["oidc", "endpoint", provider, "token"] if call.method == Method::POST => {
-            Some(oidc(world, call, provider))
-        }
-        ["api", "v2", "system", "login"] if call.method == Method::POST => {
-            Some(passcode(world, call))
-        }
+        ["oidc", "endpoint", provider, "token"] if call.method == Method::POST => Some(oidc(world, call, provider)),
+        ["api", "v2", "system", "login"] if call.method == Method::POST => Some(passcode(world, call)),
         _ => None,
     }
 }
@@ -44,29 +40,16 @@ fn oidc(world: &World, call: &Call, provider: &str) -> Answer {
     let form: BTreeMap<String, String> = call.form().into_iter().collect();
     let field = |name: &str| form.get(name).map_or("", String::as_str);
     if field("grant_type") != "password" {
-        return refused(
-            400,
-            "unsupported_grant_type",
-            "only the password grant is served",
-        );
+        return refused(400, "unsupported_grant_type", "only the password grant is served");
     }
-    if field("client_id") != own.oidc_client_id || field("client_secret") != own.oidc_client_secret
-    {
-        return refused(
-            401,
-            "invalid_client",
-            "the OIDC client or its secret is wrong",
-        );
+    if field("client_id") != own.oidc_client_id || field("client_secret") != own.oidc_client_secret {
+        return refused(401, "invalid_client", "the OIDC client or its secret is wrong");
     }
     if !field("scope").split(' ').any(|scope| scope == "openid") {
         return refused(400, "invalid_scope", "the scope openid is missing");
     }
     let user = field("username");
-    if own
-        .users
-        .get(user)
-        .is_none_or(|password| password.is_empty() || password != field("password"))
-    {
+    if own.users.get(user).is_none_or(|password| password.is_empty() || password != field("password")) {
         return refused(400, "invalid_grant", "the user or the password is wrong");
     }
     let body = json!({
@@ -86,36 +69,27 @@ fn passcode(world: &World, call: &Call) -> Answer {
     let known = world.ibm.self_managed.passcodes.get(user);
     if known.is_none_or(|passcode| passcode.is_empty() || passcode != field("passcode")) {
         let trace = Uuid::new_v4().to_string();
-        return Refusal::new(401, "unauthorized", "The user or the passcode is wrong.")
-            .answer(&trace);
+        return Refusal::new(401, "unauthorized", "The user or the passcode is wrong.").answer(&trace);
     }
     let token = format!("Bearer {}", minted(world, user));
     Answer::json(200, &json!({"authorizationToken": token})).by(user)
 }
 
 fn issuer(world: &World) -> String {
-    format!(
-        "https://{}:{}",
-        world.ibm.self_managed.host, world.ibm.self_managed.port
-    )
+    format!("https://{}:{}", world.ibm.self_managed.host, world.ibm.self_managed.port)
 }
 
 fn minted(world: &World, user: &str) -> String {
     let issued = now(world);
-    token::mint(
-        &json!({"iss": issuer(world), "sub": user, "iat": issued, "exp": issued + LIFETIME}),
-    )
+    token::mint(&json!({"iss": issuer(world), "sub": user, "iat": issued, "exp": issued + LIFETIME}))
 }
 
 /// Who calls: the subject of a token of this server, or of a client certificate sent with `ekmf-mtls: true`.
 pub(super) fn caller(world: &World, call: &Call) -> Result<String, Refusal> {
-    let stranger = |why: &str| {
-        Refusal::new(401, "unauthorized", "The request is not authorized.").because(why)
-    };
+    let stranger = |why: &str| Refusal::new(401, "unauthorized", "The request is not authorized.").because(why);
     if call.header("ekmf-mtls") == Some("true") {
-        let subject = call
-            .header(CLIENT_CERTIFICATE)
-            .ok_or_else(|| stranger("ekmf-mtls without a client certificate"))?;
+        let subject =
+            call.header(CLIENT_CERTIFICATE).ok_or_else(|| stranger("ekmf-mtls without a client certificate"))?;
         if subject == world.ibm.self_managed.user_id {
             return Ok(subject.to_owned());
         }
@@ -126,17 +100,10 @@ pub(super) fn caller(world: &World, call: &Call) -> Result<String, Refusal> {
     if claims.get("iss").and_then(Value::as_str) != Some(issuer(world).as_str()) {
         return Err(stranger("the token was not issued by this server"));
     }
-    if claims
-        .get("exp")
-        .and_then(Value::as_i64)
-        .is_none_or(|exp| exp <= now(world))
-    {
+    if claims.get("exp").and_then(Value::as_i64).is_none_or(|exp| exp <= now(world)) {
         return Err(stranger("the token has expired"));
     }
-    let user = claims
-        .get("sub")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let user = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
     let own = &world.ibm.self_managed;
     if own.users.contains_key(user) || own.passcodes.contains_key(user) {
         Ok(user.to_owned())

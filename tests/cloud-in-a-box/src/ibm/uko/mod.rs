@@ -30,9 +30,7 @@ type Outcome = Result<Answer, Refusal>;
 pub fn answer(world: &mut World, call: &Call) -> Answer {
     let trace = Uuid::new_v4().to_string();
     let Some(server) = server(world, call) else {
-        return Refusal::not_found("instance")
-            .because("no UKO answers at this host and port")
-            .answer(&trace);
+        return Refusal::not_found("instance").because("no UKO answers at this host and port").answer(&trace);
     };
     if server == SELF_MANAGED
         && let Some(answer) = login::answer(world, call)
@@ -43,22 +41,14 @@ pub fn answer(world: &mut World, call: &Call) -> Answer {
         login::caller(world, call)
     } else {
         let stranger = |it: iam::Stranger| {
-            Refusal::new(it.status, "unauthorized", "The request is not authorized.")
-                .because(it.why)
+            Refusal::new(it.status, "unauthorized", "The request is not authorized.").because(it.why)
         };
-        iam::caller(world, call)
-            .map(|caller| caller.iam_id)
-            .map_err(stranger)
+        iam::caller(world, call).map(|caller| caller.iam_id).map_err(stranger)
     };
     let answer = match caller {
-        Ok(caller) => routed(&mut Scene {
-            world,
-            call,
-            server: &server,
-            caller: &caller,
-        })
-        .unwrap_or_else(|refusal| refusal.answer(&trace))
-        .by(caller),
+        Ok(caller) => routed(&mut Scene { world, call, server: &server, caller: &caller })
+            .unwrap_or_else(|refusal| refusal.answer(&trace))
+            .by(caller),
         Err(refusal) => refusal.answer(&trace),
     };
     answer.header("X-Correlation-ID", trace)
@@ -72,12 +62,7 @@ fn server(world: &World, call: &Call) -> Option<String> {
     }
     let with_port = format!("{}:{}", call.host, call.port);
     let names = |host: &String| (call.port == 443 && *host == call.host) || *host == with_port;
-    world
-        .ibm
-        .uko
-        .iter()
-        .find(|(_, server)| server.hosts.iter().any(names))
-        .map(|(id, _)| id.clone())
+    world.ibm.uko.iter().find(|(_, server)| server.hosts.iter().any(names)).map(|(id, _)| id.clone())
 }
 
 /// One call to one server by a known caller.
@@ -90,11 +75,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn uko(&mut self) -> &mut UkoServer {
-        self.world
-            .ibm
-            .uko
-            .entry(self.server.to_owned())
-            .or_default()
+        self.world.ibm.uko.entry(self.server.to_owned()).or_default()
     }
 
     fn uko_ref(&self) -> Option<&UkoServer> {
@@ -104,14 +85,12 @@ impl Scene<'_> {
     /// The header `UKO-Vault`, checked against the vault that the call concerns.
     fn check_vault_header(&self, vault: &str) -> Result<(), Refusal> {
         match self.call.header("uko-vault") {
-            None if self.world.ibm.switches.vault_header_required => Err(Refusal::header(
-                "UKO-Vault",
-                "The header UKO-Vault is required.",
-            )),
-            Some(named) if !named.eq_ignore_ascii_case(vault) => Err(Refusal::header(
-                "UKO-Vault",
-                "The header UKO-Vault names another vault.",
-            )),
+            None if self.world.ibm.switches.vault_header_required => {
+                Err(Refusal::header("UKO-Vault", "The header UKO-Vault is required."))
+            }
+            Some(named) if !named.eq_ignore_ascii_case(vault) => {
+                Err(Refusal::header("UKO-Vault", "The header UKO-Vault names another vault."))
+            }
             _ => Ok(()),
         }
     }
@@ -119,17 +98,11 @@ impl Scene<'_> {
     /// The header `If-Match`, checked against the `ETag` of a resource changed at `updated_at`.
     fn check_etag(&self, updated_at: i64) -> Result<(), Refusal> {
         match self.call.header("if-match") {
-            None => Err(Refusal::header(
-                "If-Match",
-                "The header If-Match is required.",
-            )),
+            None => Err(Refusal::header("If-Match", "The header If-Match is required.")),
             Some(etag) if etag == rfc3339(updated_at) => Ok(()),
             Some(_) => {
                 let words = "The resource was changed by someone else; the given ETag is not the current one.";
-                Err(
-                    Refusal::new(self.world.ibm.switches.stale_etag, "etag_mismatch", words)
-                        .at("header", "If-Match"),
-                )
+                Err(Refusal::new(self.world.ibm.switches.stale_etag, "etag_mismatch", words).at("header", "If-Match"))
             }
         }
     }
@@ -158,15 +131,11 @@ fn routed(scene: &mut Scene<'_>) -> Outcome {
         (["keystores", id], Method::DELETE) => keystores::delete(scene, id),
         (["keystores", id, "status"], Method::GET) => health::read(scene, id),
         (["keystores", id, "managed_keys"], Method::GET) => keys::of_keystore(scene, id),
-        (["keystores", id, "associated_resources"], Method::GET) => {
-            keys::associated_resources(scene, id)
-        }
+        (["keystores", id, "associated_resources"], Method::GET) => keys::associated_resources(scene, id),
         (["managed_keys"], Method::GET) => keys::list(scene),
-        (["vaults" | "keystores" | "managed_keys", ..], _) => Err(Refusal::new(
-            405,
-            "method_not_allowed",
-            "The method is not allowed here.",
-        )),
+        (["vaults" | "keystores" | "managed_keys", ..], _) => {
+            Err(Refusal::new(405, "method_not_allowed", "The method is not allowed here."))
+        }
         _ => Err(Refusal::not_found("route")),
     }
 }

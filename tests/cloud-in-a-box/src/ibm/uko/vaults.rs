@@ -13,30 +13,13 @@ use crate::ibm::state::{UkoServer, Vault};
 use crate::state::now;
 use crate::wire::Answer;
 
-const NAME: Text = Text {
-    name: "name",
-    least: 1,
-    most: 100,
-    fits: name,
-};
-const DESCRIPTION: Text = Text {
-    name: "description",
-    least: 0,
-    most: 200,
-    fits: any,
-};
-const RECOVERY: Text = Text {
-    name: "recovery_key_label",
-    least: 1,
-    most: 255,
-    fits: any,
-};
+const NAME: Text = Text { name: "name", least: 1, most: 100, fits: name };
+const DESCRIPTION: Text = Text { name: "description", least: 0, most: 200, fits: any };
+const RECOVERY: Text = Text { name: "recovery_key_label", least: 1, most: 255, fits: any };
 
 /// `^[A-Za-z0-9#@!$%'_-][A-Za-z0-9#@!$% '_-]*$`
 fn name(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_ascii_alphanumeric() || "#@!$%'_- ".contains(c))
-        && !text.starts_with(' ')
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "#@!$%'_- ".contains(c)) && !text.starts_with(' ')
 }
 
 pub(super) fn list(scene: &mut Scene<'_>) -> Outcome {
@@ -45,19 +28,10 @@ pub(super) fn list(scene: &mut Scene<'_>) -> Outcome {
     let starts = call.query("name").unwrap_or_default();
     let holds = call.query("description").unwrap_or_default();
     let server = scene.uko();
-    let fitting = server
-        .vaults
-        .iter()
-        .filter(|(_, it)| it.name.starts_with(starts) && listing::holds(&it.description, holds));
-    let items: Vec<Value> = fitting
-        .map(|(id, vault)| json_of(server, id, vault))
-        .collect();
-    let page = listing::page(
-        call,
-        items,
-        "vaults",
-        scene.world.ibm.switches.absolute_hrefs,
-    )?;
+    let fitting =
+        server.vaults.iter().filter(|(_, it)| it.name.starts_with(starts) && listing::holds(&it.description, holds));
+    let items: Vec<Value> = fitting.map(|(id, vault)| json_of(server, id, vault)).collect();
+    let page = listing::page(call, items, "vaults", scene.world.ibm.switches.absolute_hrefs)?;
     Ok(Answer::json(200, &page))
 }
 
@@ -85,12 +59,7 @@ pub(super) fn read(scene: &mut Scene<'_>, id: &str) -> Outcome {
 }
 
 pub(super) fn update(scene: &mut Scene<'_>, id: &str) -> Outcome {
-    let present = scene
-        .uko()
-        .vaults
-        .get(id)
-        .cloned()
-        .ok_or_else(|| Refusal::not_found("vault"))?;
+    let present = scene.uko().vaults.get(id).cloned().ok_or_else(|| Refusal::not_found("vault"))?;
     scene.check_etag(present.updated_at)?;
     let members = checks::members(scene.call, &["name", "description", "recovery_key_label"])?;
     if members.is_empty() {
@@ -111,53 +80,33 @@ pub(super) fn update(scene: &mut Scene<'_>, id: &str) -> Outcome {
 }
 
 pub(super) fn delete(scene: &mut Scene<'_>, id: &str) -> Outcome {
-    let present = scene
-        .uko()
-        .vaults
-        .get(id)
-        .cloned()
-        .ok_or_else(|| Refusal::not_found("vault"))?;
+    let present = scene.uko().vaults.get(id).cloned().ok_or_else(|| Refusal::not_found("vault"))?;
     scene.check_etag(present.updated_at)?;
     let server = scene.uko();
-    if server.keystores.values().any(|it| it.vault == id)
-        || server.managed_keys.values().any(|it| it.vault == id)
-    {
+    if server.keystores.values().any(|it| it.vault == id) || server.managed_keys.values().any(|it| it.vault == id) {
         let name = &present.name;
         let words = format!(
             "The service was not able to delete vault {name} because it still contains some keys or keystores."
         );
-        return Err(Refusal::new(
-            scene.world.ibm.switches.blocked_delete,
-            "vault_not_empty",
-            words,
-        ));
+        return Err(Refusal::new(scene.world.ibm.switches.blocked_delete, "vault_not_empty", words));
     }
     server.vaults.remove(id);
     Ok(Answer::empty(204))
 }
 
 fn check_name(server: &UkoServer, name: &str, but: Option<&str>) -> Result<(), Refusal> {
-    let taken = server
-        .vaults
-        .iter()
-        .any(|(id, it)| it.name == name && but != Some(id.as_str()));
+    let taken = server.vaults.iter().any(|(id, it)| it.name == name && but != Some(id.as_str()));
     if taken {
-        return Err(Refusal::new(
-            409,
-            "duplicate_name",
-            format!("A vault named {name} exists already."),
-        )
-        .at("field", "name"));
+        return Err(
+            Refusal::new(409, "duplicate_name", format!("A vault named {name} exists already.")).at("field", "name")
+        );
     }
     Ok(())
 }
 
 fn shown(scene: &mut Scene<'_>, id: &str, status: u16) -> Outcome {
     let server = scene.uko();
-    let vault = server
-        .vaults
-        .get(id)
-        .ok_or_else(|| Refusal::not_found("vault"))?;
+    let vault = server.vaults.get(id).ok_or_else(|| Refusal::not_found("vault"))?;
     Ok(Answer::json(status, &json_of(server, id, vault)).header("ETag", rfc3339(vault.updated_at)))
 }
 
