@@ -26,7 +26,7 @@ const MEMBERS: [&str; 15] = [
     "azure_environment",
     "azure_variant",
 ];
-/// Members that UKO's own page shows as read only once a keystore is connected [D].
+/// Members that UKO's own page shows as read only once a keystore is connected \[D].
 pub(super) const LOCKED: [&str; 4] = [
     "azure_service_name",
     "azure_resource_group",
@@ -40,7 +40,7 @@ const ENVIRONMENTS: [&str; 4] = [
     "azure_us_government",
 ];
 const VARIANTS: [&str; 2] = ["standard", "premium"];
-/// `azure_location` up to 4.12 [S].
+/// `azure_location` up to 4.12 \[S].
 const LOCATIONS: [&str; 44] = [
     "asia_east",
     "asia_southeast",

@@ -19,7 +19,7 @@ const STATES: [&str; 6] = [
     "destroyed_compromised",
 ];
 
-/// Is a key in this state installed in its keystores [S]?
+/// Is a key in this state installed in its keystores \[S]?
 pub(super) fn installed(key: &ManagedKey) -> bool {
     !matches!(
         key.state.as_str(),
@@ -120,7 +120,7 @@ pub(super) fn associated_resources(scene: &mut Scene<'_>, id: &str) -> Outcome {
     ))
 }
 
-/// The states asked for; by default only the first two [S].
+/// The states asked for; by default only the first two \[S].
 fn states(call: &Call) -> Result<Vec<&str>, Refusal> {
     let states = listing::values(call, "state").unwrap_or_else(|| vec!["pre_activation", "active"]);
     match states.iter().find(|state| !STATES.contains(state)) {
