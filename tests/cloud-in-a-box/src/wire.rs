@@ -167,10 +167,14 @@ impl Call {
     }
 }
 
-fn percent_decoded(part: &str) -> String {
-    // `form_urlencoded` would read `+` as a space; in a path it is a plus.
-    let text = part.replace('+', "%2B");
-    form_urlencoded::parse(text.as_bytes())
+/// Text with its percent-encoding undone. What a form would read in a special way stays as it is.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let text = text
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    let mut parsed = form_urlencoded::parse(text.as_bytes());
+    parsed
         .next()
         .map(|(key, _)| key.into_owned())
         .unwrap_or_default()
