@@ -171,7 +171,7 @@ fn tunnel(world: &World, endpoint: &Endpoint) -> Result<(), Broken> {
     }
 }
 
-/// Does access control let this address in? No enabled rule means everyone [D].
+/// Does access control let this address in? No enabled rule means everyone \[D].
 fn admits(world: &World, endpoint: &Endpoint, address: &str) -> bool {
     let acting: Vec<_> = endpoint.sources.iter().filter(|(_, binding)| binding.enabled).collect();
     let lets_in = |id: &String| world.ibm.sources.get(id).is_some_and(|source| covers(&source.addresses, address));

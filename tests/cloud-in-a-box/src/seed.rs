@@ -36,8 +36,32 @@ pub fn json(world: &World) -> Value {
         "azure": public.json(),
         "azureChina": china.json(),
         "azureUSGovernment": government.json(),
-        "ibm": ibm::seed_json(world),
+        "ibm": with_flat_names(ibm::seed_json(world)),
     })
+}
+
+/// The names that the box's contract gives the self-managed UKO's credentials, beside IBM's nested ones.
+fn with_flat_names(mut ibm: Value) -> Value {
+    let Some(own) = ibm
+        .pointer_mut("/uko/selfManaged")
+        .and_then(Value::as_object_mut)
+    else {
+        return ibm;
+    };
+    let at = |own: &serde_json::Map<String, Value>, group: &str, name: &str| {
+        own.get(group).and_then(|group| group.get(name)).cloned()
+    };
+    for (flat, group, name) in [
+        ("username", "oidc", "username"),
+        ("password", "oidc", "password"),
+        ("userId", "passcode", "userId"),
+        ("passcode", "passcode", "passcode"),
+    ] {
+        if let Some(value) = at(own, group, name) {
+            own.insert(flat.into(), value);
+        }
+    }
+    ibm
 }
 
 /// What one cloud holds at the start; `digit` tells the clouds' ids apart.

@@ -5,11 +5,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -23,11 +20,14 @@ type Seed struct {
 		SubscriptionID string `json:"subscriptionId"`
 		ResourceGroup  string `json:"resourceGroup"`
 		SubnetID       string `json:"subnetId"`
-		VnetID         string `json:"vnetId"`
 		ZoneName       string `json:"privateDnsZoneName"`
 		ZoneID         string `json:"privateDnsZoneId"`
 		Location       string `json:"location"`
-		Principal      struct {
+		Operator       struct {
+			ClientID     string `json:"clientId"`
+			ClientSecret string `json:"clientSecret"`
+		} `json:"operator"`
+		Principal struct {
 			ClientID     string `json:"clientId"`
 			ClientSecret string `json:"clientSecret"`
 		} `json:"servicePrincipal"`
@@ -78,9 +78,9 @@ type Seed struct {
 
 // Box is the running box.
 type Box struct {
-	Seed    Seed
-	control string
-	failed  int
+	Seed   Seed
+	token  string
+	failed int
 }
 
 func main() {
@@ -93,7 +93,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	box.state(map[string]any{"azure": box.privatePath()})
+	box.privatePath()
 	box.iam()
 	box.connector()
 	address := box.link()
@@ -112,55 +112,8 @@ func open(dir string) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	control, err := os.ReadFile(filepath.Join(dir, "control"))
-	if err != nil {
-		return nil, err
-	}
-	box := &Box{control: string(bytes.TrimSpace(control))}
+	box := &Box{}
 	return box, json.Unmarshal(text, &box.Seed)
-}
-
-// state merges a patch into the box's world.
-func (box *Box) state(patch any) {
-	text, err := json.Marshal(patch)
-	box.must("patch", err)
-	answer, err := http.Post(box.control+"/state", "application/json", bytes.NewReader(text))
-	box.must("POST /state", err)
-	defer answer.Body.Close()
-	body, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode >= 300 {
-		box.must("POST /state", fmt.Errorf("%d %s", answer.StatusCode, body))
-	}
-}
-
-// privatePath is an approved private endpoint of the premium vault, with its DNS record, as ARM would leave it.
-func (box *Box) privatePath() map[string]any {
-	azure := box.Seed.Azure
-	network := "/subscriptions/" + azure.SubscriptionID + "/resourceGroups/rg-network/providers/Microsoft.Network"
-	endpoint, nic := network+"/privateEndpoints/sdk-pe", network+"/networkInterfaces/sdk-pe-nic"
-	lower := func(id string) string { return string(bytes.ToLower([]byte(id))) }
-	return map[string]any{
-		"privateEndpoints": map[string]any{lower(endpoint): map[string]any{
-			"id": endpoint, "location": azure.Location, "subnet": azure.SubnetID, "networkInterface": nic,
-			"provisioningState": "Succeeded",
-			"connection": map[string]any{
-				"name": "sdk-pe", "privateLinkServiceId": azure.Vaults.Premium.ID, "groupIds": []string{"vault"},
-				"vaultConnection": "sdk-pe", "lastStatus": "Approved",
-			},
-		}},
-		"networkInterfaces": map[string]any{lower(nic): map[string]any{
-			"id": nic, "privateEndpoint": endpoint, "subnet": azure.SubnetID, "privateIpAddress": "10.0.0.4",
-		}},
-		"vaults": map[string]any{azure.Vaults.Premium.Name: map[string]any{
-			"publicNetworkAccess": "Disabled",
-			"connections": map[string]any{"sdk-pe": map[string]any{
-				"privateEndpoint": endpoint, "status": "Approved", "provisioningState": "Succeeded",
-			}},
-		}},
-		"privateDnsZones": map[string]any{lower(azure.ZoneID): map[string]any{
-			"aRecords": map[string]any{azure.Vaults.Premium.Name: map[string]any{"ttl": 10, "addresses": []string{"10.0.0.4"}}},
-		}},
-	}
 }
 
 // authenticator is the SDKs' own, with the seed's API key.

@@ -70,6 +70,7 @@ func (box *Box) keystores(service *ukov4.UkoV4, address string) {
 	status, _, err := service.GetKeystoreStatus(service.NewGetKeystoreStatusOptions(id))
 	box.must("keystore status", err)
 	box.check("the keystore is ok with a heartbeat", *status.HealthStatus == "ok" && status.LastHeartbeat != nil, *status.HealthStatus)
+	box.kek()
 	box.changes(service, id)
 	box.disconnect(service, id)
 }

@@ -13,7 +13,7 @@ use super::state::Connector;
 use crate::state::World;
 use crate::wire::{Answer, Call};
 
-/// Connectors on a page when the client names no size [I].
+/// Connectors on a page when the client names no size \[I].
 const PAGE: usize = 20;
 const PAGE_LIMIT: usize = 100;
 

@@ -51,7 +51,7 @@ impl Ibm {
     }
 }
 
-/// IBM's id of a connector: URL-safe base64 of its kind and its quoted short id [D].
+/// IBM's id of a connector: URL-safe base64 of its kind and its quoted short id \[D].
 fn connector_id() -> String {
     URL_SAFE_NO_PAD.encode(format!("SatelliteConnector:\"{CONNECTOR}\""))
 }

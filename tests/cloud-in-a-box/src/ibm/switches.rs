@@ -9,55 +9,55 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent question that IBM leaves open")]
 pub struct Switches {
-    /// Reads of a new Link endpoint that still show no client address [I].
+    /// Reads of a new Link endpoint that still show no client address \[I].
     pub reads_to_client_address: u32,
-    /// Are names of endpoints and sources unique per connector [I]?
+    /// Are names of endpoints and sources unique per connector \[I]?
     pub unique_link_names: bool,
-    /// The quota of `location` endpoints [D], and its refusal [I].
+    /// The quota of `location` endpoints \[D], and its refusal \[I].
     pub endpoint_quota: Quota,
-    /// The status that Link gives a new endpoint or source [S: 200].
+    /// The status that Link gives a new endpoint or source \[S: 200].
     pub link_created: u16,
-    /// The address from which UKO reaches a Link endpoint [I].
+    /// The address from which UKO reaches a Link endpoint \[I].
     pub uko_source_address: String,
-    /// May a keystore's name hold a hyphen [I]?
+    /// May a keystore's name hold a hyphen \[I]?
     pub hyphen_in_names: bool,
-    /// May a service principal's password hold a tilde [I]?
+    /// May a service principal's password hold a tilde \[I]?
     pub tilde_in_secrets: bool,
-    /// Is `azure_location` required, one of 44, as up to 4.12 [S]?
+    /// Is `azure_location` required, one of 44, as up to 4.12 \[S]?
     pub azure_location_required: bool,
-    /// Is `azure_environment` required, as up to 4.12 [S]?
+    /// Is `azure_environment` required, as up to 4.12 \[S]?
     pub azure_environment_required: bool,
-    /// Is the header `UKO-Vault` required, as up to 4.7 [S]?
+    /// Is the header `UKO-Vault` required, as up to 4.7 \[S]?
     pub vault_header_required: bool,
-    /// Is one PATCH refused that changes name and connection properties [I]?
+    /// Is one PATCH refused that changes name and connection properties \[I]?
     pub mixed_patch_refused: bool,
-    /// What happens to fields that IBM's page locks [I].
+    /// What happens to fields that IBM's page locks \[I].
     pub locked_fields: LockedFields,
-    /// May `tls_proxy` change [I]?
+    /// May `tls_proxy` change \[I]?
     pub tls_proxy_mutable: bool,
-    /// Is a masked password sent back taken as "unchanged" [I]? If not, it is the new password.
+    /// Is a masked password sent back taken as "unchanged" \[I]? If not, it is the new password.
     pub masked_password_ignored: bool,
-    /// What a second keystore of one name in one vault gets [I].
+    /// What a second keystore of one name in one vault gets \[I].
     pub duplicate_names: DuplicateNames,
-    /// The status for a stale `If-Match` [I: 412 or 409].
+    /// The status for a stale `If-Match` \[I: 412 or 409].
     pub stale_etag: u16,
-    /// The status when keys or keystores block a delete [I].
+    /// The status when keys or keystores block a delete \[I].
     pub blocked_delete: u16,
-    /// What a connection test answers [I].
+    /// What a connection test answers \[I].
     pub dry_run_answers: DryRunAnswers,
-    /// Does a create fail when the connection does not work [I]?
+    /// Does a create fail when the connection does not work \[I]?
     pub create_tests_connection: bool,
-    /// Does a PATCH fail when the connection would not work [I]?
+    /// Does a PATCH fail when the connection would not work \[I]?
     pub patch_tests_connection: bool,
-    /// Status reads that say `pending_check` after a create [I].
+    /// Status reads that say `pending_check` after a create \[I].
     pub pending_checks: u32,
-    /// The size of the key-encryption key that UKO makes [I].
+    /// The size of the key-encryption key that UKO makes \[I].
     pub kek_size: u32,
-    /// Does UKO make a key-encryption key again that someone deleted [I]?
+    /// Does UKO make a key-encryption key again that someone deleted \[I]?
     pub kek_made_again: bool,
-    /// Are `next.href` and its siblings absolute [I]?
+    /// Are `next.href` and its siblings absolute \[I]?
     pub absolute_hrefs: bool,
-    /// Does a list show `status`, `location` and the newer members [E: not all servers]?
+    /// Does a list show `status`, `location` and the newer members \[E: not all servers]?
     pub sparse_lists: bool,
 }
 

@@ -125,7 +125,7 @@ fn interface_json(nic: &NetworkInterface) -> Value {
     let method = if nic.static_allocation { "Static" } else { "Dynamic" };
     let mut shown = json!({
         "name": nic.id.rsplit('/').next(), "id": nic.id, "etag": etag, "location": nic.location,
-        "type": "Microsoft.Network/networkInterfaces", "kind": "Regular",
+        "type": "Microsoft.Network/networkInterfaces",
         "properties": {
             "provisioningState": "Succeeded", "privateEndpoint": {"id": nic.private_endpoint},
             "ipConfigurations": [{

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{Ask, error, permitted, view};
+use crate::azure::set;
 use crate::azure::state::{DeletedKey, Key, KeyVersion, Vault};
 use crate::azure::vault_keys::{self, Draft};
 use crate::state::{World, now};
@@ -143,7 +144,15 @@ fn page(ask: &Ask, items: Vec<Value>) -> Outcome {
             ask.call.host, ask.call.path
         )
     });
+<<<<<<< HEAD
     Ok(Answer::json(200, &json!({"value": shown, "nextLink": next})))
+=======
+    let mut body = json!({"value": shown});
+    if let Some(next) = next {
+        set(&mut body, "nextLink", next);
+    }
+    Ok(Answer::json(200, &body))
+>>>>>>> box
 }
 
 fn members(body: &Value, known: &[&str], path: &str) -> Result<(), Answer> {

@@ -10,9 +10,13 @@ pub(super) enum Token {
     Spread,
 }
 
+/// How deep brackets may stand in each other; the grammar is read by recursion.
+const DEPTH: usize = 64;
+
 /// The tokens of a document.
 pub(super) fn tokens(query: &str) -> Result<Vec<Token>, String> {
     let mut found = Vec::new();
+    let mut depth = 0_usize;
     let mut rest = query.trim_start_matches('\u{feff}');
     while let Some(first) = rest.chars().next() {
         let taken = match first {
@@ -38,6 +42,14 @@ pub(super) fn tokens(query: &str) -> Result<Vec<Token>, String> {
                 taken
             }
             '{' | '}' | '(' | ')' | '[' | ']' | ':' | '!' | '$' | '=' | '@' | '|' | '&' => {
+                match first {
+                    '{' | '(' | '[' => depth += 1,
+                    '}' | ')' | ']' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                if depth > DEPTH {
+                    return Err("The query is nested too deeply.".into());
+                }
                 found.push(Token::Sign(first));
                 1
             }

@@ -42,7 +42,7 @@ const UPDATE: [&str; 13] = [
     "certs",
     "enabled",
 ];
-/// Where Link starts to hand out client ports [E].
+/// Where Link starts to hand out client ports \[E].
 const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 52_768;
 
@@ -177,8 +177,17 @@ fn change(present: Endpoint, body: Value, time: i64) -> Result<Endpoint, String>
     filled(present, &members, time)
 }
 
+<<<<<<< HEAD
 /// Puts the members of a body into an endpoint. A missing `server_protocol` means its default, even here [S].
 fn filled(mut endpoint: Endpoint, members: &Map<String, Value>, time: i64) -> Result<Endpoint, String> {
+=======
+/// Puts the members of a body into an endpoint. A missing `server_protocol` means its default, even here \[S].
+fn filled(
+    mut endpoint: Endpoint,
+    members: &Map<String, Value>,
+    time: i64,
+) -> Result<Endpoint, String> {
+>>>>>>> box
     if let Some(name) = rules::text(members, "display_name")? {
         rules::name(&name, "display_name")?;
         endpoint.display_name = name;

@@ -140,7 +140,7 @@ fn shown(world: &World, kind: Parent, id: &str) -> Value {
     })
 }
 
-/// A refusal. Link publishes no error shape; this one holds a message and nothing to rely on [I].
+/// A refusal. Link publishes no error shape; this one holds a message and nothing to rely on \[I].
 fn refused(status: u16, why: &str) -> Answer {
     Answer::json(status, &json!({"message": why})).refused(why)
 }

@@ -57,7 +57,7 @@ pub(super) fn number(members: &Map<String, Value>, name: &str, from: u16, to: u1
     }
 }
 
-/// A letter first, a letter or digit last, letters, digits and hyphens between, at most 63 [S].
+/// A letter first, a letter or digit last, letters, digits and hyphens between, at most 63 \[S].
 pub(super) fn name(text: &str, member: &str) -> Result<(), String> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let ends = text.ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -88,7 +88,7 @@ pub(super) fn host(text: &str, client_protocol: &str) -> Result<(), String> {
     }
 }
 
-/// The server protocol that goes with a client protocol: the default when none is given [S].
+/// The server protocol that goes with a client protocol: the default when none is given \[S].
 pub(super) fn server_protocol(client: &str, asked: Option<String>) -> Result<String, String> {
     let (allowed, default): (&[&str], &str) = match client {
         "udp" => (&["udp"], "udp"),

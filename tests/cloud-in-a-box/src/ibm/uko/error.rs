@@ -1,6 +1,6 @@
 //! UKO's error: `ApiError` with one or more `ErrorModel`s.
 //!
-//! In: what is wrong, where. Out: the answer. Never: more than one message per answer; UKO's own codes are unpublished [I],
+//! In: what is wrong, where. Out: the answer. Never: more than one message per answer; UKO's own codes are unpublished \[I],
 //! `missing_field` is the one that samples show.
 
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use crate::wire::{Answer, Call};
 const STATES: [&str; 6] =
     ["pre_activation", "active", "deactivated", "destroyed", "compromised", "destroyed_compromised"];
 
-/// Is a key in this state installed in its keystores [S]?
+/// Is a key in this state installed in its keystores \[S]?
 pub(super) fn installed(key: &ManagedKey) -> bool {
     !matches!(key.state.as_str(), "pre_activation" | "destroyed" | "destroyed_compromised")
 }
@@ -77,7 +77,7 @@ pub(super) fn associated_resources(scene: &mut Scene<'_>, id: &str) -> Outcome {
     Ok(Answer::json(200, &listing::page(call, Vec::new(), "associated_resources", absolute)?))
 }
 
-/// The states asked for; by default only the first two [S].
+/// The states asked for; by default only the first two \[S].
 fn states(call: &Call) -> Result<Vec<&str>, Refusal> {
     let states = listing::values(call, "state").unwrap_or_else(|| vec!["pre_activation", "active"]);
     match states.iter().find(|state| !STATES.contains(state)) {

@@ -14,7 +14,7 @@ use crate::ibm::state::{Connection, DuplicateNames, Keystore, LockedFields};
 use crate::state::now;
 use crate::wire::Answer;
 
-/// What a password is shown as [E].
+/// What a password is shown as \[E].
 const MASK: &str = "***";
 const TYPES: [&str; 5] = ["aws_kms", "azure_key_vault", "cca", "google_kms", "ibm_cloud_kms"];
 const FILTERS: [&str; 11] = [
@@ -69,7 +69,7 @@ pub(super) fn list(scene: &mut Scene<'_>) -> Outcome {
     Ok(Answer::json(200, &page))
 }
 
-/// IBM's own list sample lacks these members [E].
+/// IBM's own list sample lacks these members \[E].
 fn thinned(mut item: Value) -> Value {
     if let Value::Object(members) = &mut item {
         for name in ["location", "status", "azure_service_name"] {
