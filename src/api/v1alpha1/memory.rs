@@ -36,6 +36,10 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub inputs: Option<String>,
+    /// The same, when everything was last as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub settled_inputs: Option<String>,
     /// When spec or Secrets last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs_changed_at: Option<Time>,
@@ -48,6 +52,10 @@ pub struct Memory {
     /// Since when work has been under way without Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressing_since: Option<Time>,
+    /// How often a private endpoint that Azure could not finish was asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub private_endpoint_retries: Option<u32>,
     /// When the keystore was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
@@ -57,6 +65,9 @@ pub struct Memory {
     /// When public network access was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Time>,
+    /// UKO lost the Key Vault right after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_lost: Option<bool>,
     /// How often others opened it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened_by_others: Option<u32>,
