@@ -5,3 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cli;
+pub mod clouds;
+mod connector_endpoint;
+mod keystore_connection;
+pub mod process;
+pub mod reconcile;

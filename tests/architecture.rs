@@ -19,9 +19,7 @@ use rooms::{CONTROLLERS, ROOMS, Room};
 
 /// The controller whose folder a file lies in.
 fn controller_of(file: &str) -> Option<&'static str> {
-    CONTROLLERS
-        .into_iter()
-        .find(|name| file.starts_with(&format!("{name}/")))
+    CONTROLLERS.into_iter().find(|name| file.starts_with(&format!("{name}/")))
 }
 
 fn room_of(file: &str) -> Option<&'static Room> {
@@ -31,29 +29,20 @@ fn room_of(file: &str) -> Option<&'static Room> {
             (Some(_), None) => return false,
             (None, _) => pattern.to_owned(),
         };
-        if pattern.ends_with('/') {
-            file.starts_with(&pattern)
-        } else {
-            file == pattern
-        }
+        if pattern.ends_with('/') { file.starts_with(&pattern) } else { file == pattern }
     };
-    ROOMS
-        .iter()
-        .find(|room| room.at.iter().any(|pattern| fits(pattern)))
+    ROOMS.iter().find(|room| room.at.iter().any(|pattern| fits(pattern)))
 }
 
 /// `path` is `prefix` or lies below it.
 fn within(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Every wall that this file breaks.
 fn breaches(file: &str, source: &str) -> Vec<String> {
     let Some(room) = room_of(file) else {
-        return vec![format!(
-            "src/{file} belongs to no room: give it one in tests/architecture.rs"
-        )];
+        return vec![format!("src/{file} belongs to no room: give it one in tests/architecture.rs")];
     };
     let code = without_tests(&without_comments(source));
     let own = controller_of(file);
@@ -89,14 +78,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name();
-        let built = [
-            ".git",
-            ".cache",
-            ".venv",
-            "target",
-            "node_modules",
-            "__pycache__",
-        ];
+        let built = [".git", ".cache", ".venv", "target", "node_modules", "__pycache__"];
         if built.iter().any(|skipped| name == *skipped) {
             continue;
         }
@@ -117,12 +99,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| {
-            let name = path
-                .strip_prefix(&folder)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
             (name, fs::read_to_string(path).unwrap())
         })
         .collect()
@@ -134,10 +111,7 @@ fn none(found: &[String]) {
 
 #[test]
 fn every_room_keeps_to_its_walls() {
-    let found: Vec<String> = rust_files("src")
-        .iter()
-        .flat_map(|(file, source)| breaches(file, source))
-        .collect();
+    let found: Vec<String> = rust_files("src").iter().flat_map(|(file, source)| breaches(file, source)).collect();
     none(&found);
 }
 
@@ -145,17 +119,10 @@ fn every_room_keeps_to_its_walls() {
 fn no_file_is_longer_than_the_wall() {
     let found: Vec<String> = ["src", "tests"]
         .into_iter()
-        .flat_map(|folder| {
-            rust_files(folder)
-                .into_iter()
-                .map(move |file| (folder, file))
-        })
+        .flat_map(|folder| rust_files(folder).into_iter().map(move |file| (folder, file)))
         .filter(|(_, (_, source))| source.lines().count() > 500)
         .map(|(folder, (file, source))| {
-            format!(
-                "{folder}/{file} has {} lines, the wall is 500",
-                source.lines().count()
-            )
+            format!("{folder}/{file} has {} lines, the wall is 500", source.lines().count())
         })
         .collect();
     none(&found);
@@ -168,23 +135,14 @@ fn a_module_is_one_file_or_a_folder_with_mod_rs_and_is_no_drawer() {
     for (file, _) in &sources {
         let module = file.strip_suffix(".rs").unwrap();
         // `token.rs` with `token/tests.rs` is a module and its tests.
-        let twin = sources.iter().any(|(other, _)| {
-            other.starts_with(&format!("{module}/")) && !other.ends_with("/tests.rs")
-        });
+        let twin =
+            sources.iter().any(|(other, _)| other.starts_with(&format!("{module}/")) && !other.ends_with("/tests.rs"));
         if twin {
-            found.push(format!(
-                "src/{file} has a folder of its name: move it to {module}/mod.rs"
-            ));
+            found.push(format!("src/{file} has a folder of its name: move it to {module}/mod.rs"));
         }
         for part in module.split('/') {
-            if [
-                "util", "utils", "common", "helper", "helpers", "types", "misc",
-            ]
-            .contains(&part)
-            {
-                found.push(format!(
-                    "src/{file}: `{part}` is a drawer; name it after what it does"
-                ));
+            if ["util", "utils", "common", "helper", "helpers", "types", "misc"].contains(&part) {
+                found.push(format!("src/{file}: `{part}` is a drawer; name it after what it does"));
             }
         }
     }
@@ -211,82 +169,34 @@ fn the_project_knows_nothing_of_where_it_was_made() {
 #[test]
 fn the_walls_hold_against_those_who_try() {
     let tries = [
-        (
-            "api/condition.rs",
-            "use crate::clouds::http::Error;",
-            "may not import crate::clouds::http::Error",
-        ),
-        (
-            "api/condition.rs",
-            "use std::{fmt, fs::File};",
-            "may not import std::fs::File",
-        ),
-        (
-            "clouds/azure/entra.rs",
-            "use super::super::ibm::iam;",
-            "may not import crate::clouds::ibm::iam",
-        ),
-        (
-            "clouds/http/mod.rs",
-            "use kube::Client;",
-            "may not import kube::Client",
-        ),
+        ("api/condition.rs", "use crate::clouds::http::Error;", "may not import crate::clouds::http::Error"),
+        ("api/condition.rs", "use std::{fmt, fs::File};", "may not import std::fs::File"),
+        ("clouds/azure/entra.rs", "use super::super::ibm::iam;", "may not import crate::clouds::ibm::iam"),
+        ("clouds/http/mod.rs", "use kube::Client;", "may not import kube::Client"),
         (
             "reconcile/pace.rs",
             "use crate::clouds::{http::{Class, Error}, azure::ArmId};",
             "crate::clouds::azure::ArmId",
         ),
-        (
-            "reconcile/pace.rs",
-            "fn x() { crate::clouds::ibm::ping() }",
-            "crate::clouds::ibm::ping",
-        ),
-        (
-            "keystore_connection/plan/mod.rs",
-            "use crate::connector_endpoint::plan::Step;",
-            "crate::connector_endpoint",
-        ),
-        (
-            "keystore_connection/plan/mod.rs",
-            "pub(crate) async fn plan() {}",
-            "may not say `async`",
-        ),
-        (
-            "connector_endpoint/observe.rs",
-            "use super::Writers;",
-            "may not say `Writers`",
-        ),
-        (
-            "process/leader.rs",
-            "use crate::reconcile::driver;",
-            "crate::reconcile::driver",
-        ),
+        ("reconcile/pace.rs", "fn x() { crate::clouds::ibm::ping() }", "crate::clouds::ibm::ping"),
+        ("keystore_connection/plan/mod.rs", "use crate::connector_endpoint::plan::Step;", "crate::connector_endpoint"),
+        ("keystore_connection/plan/mod.rs", "pub(crate) async fn plan() {}", "may not say `async`"),
+        ("connector_endpoint/observe.rs", "use super::Writers;", "may not say `Writers`"),
+        ("process/leader.rs", "use crate::reconcile::driver;", "crate::reconcile::driver"),
         ("elsewhere.rs", "", "belongs to no room"),
     ];
     for (file, source, wanted) in tries {
         let found = breaches(file, source);
-        assert!(
-            found.iter().any(|breach| breach.contains(wanted)),
-            "{file}: {source}: {found:?}"
-        );
+        assert!(found.iter().any(|breach| breach.contains(wanted)), "{file}: {source}: {found:?}");
     }
     let fine = [
-        (
-            "reconcile/pace.rs",
-            "use crate::{api::condition, clouds::http::{Class, Error}};\nuse super::fault::Fault;",
-        ),
+        ("reconcile/pace.rs", "use crate::{api::condition, clouds::http::{Class, Error}};\nuse super::fault::Fault;"),
         (
             "keystore_connection/plan/mod.rs",
             "use super::{desired::Desired, observe::Observed};\nuse crate::clouds::azure::ArmId;",
         ),
-        (
-            "keystore_connection/plan/mod.rs",
-            "// async fn\n#[cfg(test)]\nmod tests { use tokio::time; }",
-        ),
-        (
-            "process/leader.rs",
-            "use crate::reconcile::leadership::Leadership;\nuse super::{health::Health};",
-        ),
+        ("keystore_connection/plan/mod.rs", "// async fn\n#[cfg(test)]\nmod tests { use tokio::time; }"),
+        ("process/leader.rs", "use crate::reconcile::leadership::Leadership;\nuse super::{health::Health};"),
         ("lib.rs", "pub mod api;"),
     ];
     for (file, source) in fine {

@@ -1,12 +1,7 @@
 //! The schema and its rules, without a cluster: what is refused, in which words, and that nothing is unbounded.
 //!
 //! `tests/integration/refusals.rs` runs the same table on a real API server, whose words this one imitates.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed test is what they are for"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test is what they are for")]
 
 mod refusals;
 
@@ -21,10 +16,7 @@ const KINDS: [&str; 2] = ["ConnectorEndpoint", "AzureKeystoreConnection"];
 
 /// The schema of one kind, as the API server gets it.
 fn schema_of(kind: &str) -> Value {
-    let crd = crds()
-        .into_iter()
-        .find(|crd| crd.spec.names.kind == kind)
-        .unwrap();
+    let crd = crds().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
     let version = crd.spec.versions.into_iter().next().unwrap();
     serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap()
 }
@@ -70,17 +62,8 @@ fn complaints(schema: &Value, rules: &CompiledSchema, row: &Row) -> Vec<Complain
         return found;
     };
     for error in &errors {
-        assert_eq!(
-            error.kind,
-            ErrorKind::ValidationFailure,
-            "{}: {error}",
-            row.case
-        );
-        found.push(Complaint {
-            line: error.to_string(),
-            blocking: false,
-            rule: Some(error.rule.clone()),
-        });
+        assert_eq!(error.kind, ErrorKind::ValidationFailure, "{}: {error}", row.case);
+        found.push(Complaint { line: error.to_string(), blocking: false, rule: Some(error.rule.clone()) });
     }
     found
 }
@@ -96,11 +79,7 @@ fn drop_nulls(value: &mut Value) {
 /// Types, limits and enums, in the API server's words. Patterns are not looked at: each has a rule of the same text.
 fn shape(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>) {
     let mut say = |words: String, blocking| {
-        found.push(Complaint {
-            line: format!("{path}: {words}"),
-            blocking,
-            rule: None,
-        });
+        found.push(Complaint { line: format!("{path}: {words}"), blocking, rule: None });
     };
     let limit = |name: &str| schema[name].as_f64();
     let type_ = schema["type"].as_str().unwrap();
@@ -123,10 +102,7 @@ fn shape(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>) 
     }
     if let Some(number) = value.as_f64() {
         if let Some(minimum) = limit("minimum").filter(|minimum| number < *minimum) {
-            say(
-                format!("should be greater than or equal to {minimum}"),
-                false,
-            );
+            say(format!("should be greater than or equal to {minimum}"), false);
         }
         if let Some(maximum) = limit("maximum").filter(|maximum| number > *maximum) {
             say(format!("should be less than or equal to {maximum}"), false);
@@ -148,19 +124,14 @@ fn shape(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>) 
     if let Some(limit) = over("maxProperties").or_else(|| over("maxItems")) {
         say(format!("Too many: must have at most {limit} items"), true);
     }
-    if let Some(limit) = schema["minItems"]
-        .as_u64()
-        .filter(|limit| size(value) < *limit)
-    {
+    if let Some(limit) = schema["minItems"].as_u64().filter(|limit| size(value) < *limit) {
         say(format!("should have at least {limit} items"), false);
     }
     for name in schema["required"].as_array().into_iter().flatten() {
         let name = name.as_str().unwrap();
         if value.get(name).is_none() {
             found.push(Complaint {
-                line: format!("{path}.{name}: Required value")
-                    .trim_start_matches('.')
-                    .to_owned(),
+                line: format!("{path}.{name}: Required value").trim_start_matches('.').to_owned(),
                 blocking: true,
                 rule: None,
             });
@@ -173,22 +144,14 @@ fn shape(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>) 
 fn inside(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>) {
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         let path = format!("{path}[{index}]");
-        if schema["x-kubernetes-list-type"] == "set"
-            && value.as_array().unwrap()[..index].contains(item)
-        {
-            found.push(Complaint {
-                line: format!("{path}: Duplicate value"),
-                blocking: true,
-                rule: None,
-            });
+        if schema["x-kubernetes-list-type"] == "set" && value.as_array().unwrap()[..index].contains(item) {
+            found.push(Complaint { line: format!("{path}: Duplicate value"), blocking: true, rule: None });
         }
         shape(&schema["items"], item, &path, found);
     }
     for (name, member) in value.as_object().into_iter().flatten() {
         let path = format!("{path}.{name}").trim_start_matches('.').to_owned();
-        let known = schema["properties"]
-            .get(name)
-            .or_else(|| schema.get("additionalProperties"));
+        let known = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
         match known {
             Some(schema) => shape(schema, member, &path, found),
             // The root's metadata and the like are not ours.
@@ -201,23 +164,13 @@ fn inside(schema: &Value, value: &Value, path: &str, found: &mut Vec<Complaint>)
 fn every_refusal_names_field_and_cure() {
     let mut wrong = Vec::new();
     for (row, found) in JUDGED.iter() {
-        let lines: Vec<&str> = found
-            .iter()
-            .map(|complaint| complaint.line.as_str())
-            .collect();
+        let lines: Vec<&str> = found.iter().map(|complaint| complaint.line.as_str()).collect();
         let right = match &row.expected {
             Expected::Accepted => lines.is_empty(),
-            Expected::Refused { field, says } => lines
-                .iter()
-                .any(|line| line.contains(field) && line.contains(says)),
+            Expected::Refused { field, says } => lines.iter().any(|line| line.contains(field) && line.contains(says)),
         };
         if !right {
-            wrong.push(format!(
-                "{} {}: {:?}\n  got {lines:#?}",
-                row.kind(),
-                row.case,
-                row.expected
-            ));
+            wrong.push(format!("{} {}: {:?}\n  got {lines:#?}", row.kind(), row.case, row.expected));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -233,29 +186,18 @@ fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
         walk(&schema["items"], &format!("{path}[]"), visit);
     }
     if schema["additionalProperties"].is_object() {
-        walk(
-            &schema["additionalProperties"],
-            &format!("{path}{{}}"),
-            visit,
-        );
+        walk(&schema["additionalProperties"], &format!("{path}{{}}"), visit);
     }
 }
 
 #[test]
 fn every_rule_is_broken_by_a_case() {
-    let broken: BTreeSet<String> = JUDGED
-        .iter()
-        .flat_map(|(_, found)| found)
-        .filter_map(|complaint| complaint.rule.clone())
-        .collect();
+    let broken: BTreeSet<String> =
+        JUDGED.iter().flat_map(|(_, found)| found).filter_map(|complaint| complaint.rule.clone()).collect();
     let mut untested = BTreeSet::new();
     for kind in KINDS {
         walk(&schema_of(kind), "", &mut |path, schema| {
-            for rule in schema["x-kubernetes-validations"]
-                .as_array()
-                .into_iter()
-                .flatten()
-            {
+            for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
                 let text = rule["rule"].as_str().unwrap();
                 if !broken.contains(text) {
                     untested.insert(format!("{kind}{path}: {text}"));
@@ -275,20 +217,10 @@ fn nothing_is_unbounded() {
             walk(&schema["properties"][part], part, &mut |path, schema| {
                 let is = |name: &str| !schema[name].is_null();
                 let bounded = match schema["type"].as_str().unwrap_or_default() {
-                    "string" => {
-                        is("enum")
-                            || is("maxLength") && (is("pattern") || path.starts_with("status"))
-                    }
-                    "integer" => {
-                        is("minimum") && (is("maximum") || path.ends_with("observedGeneration"))
-                    }
-                    "array" => {
-                        is("maxItems")
-                            && (is("x-kubernetes-list-type") || path.ends_with("operations"))
-                    }
-                    "object" => {
-                        is("properties") || is("maxProperties") && is("additionalProperties")
-                    }
+                    "string" => is("enum") || is("maxLength") && (is("pattern") || path.starts_with("status")),
+                    "integer" => is("minimum") && (is("maximum") || path.ends_with("observedGeneration")),
+                    "array" => is("maxItems") && (is("x-kubernetes-list-type") || path.ends_with("operations")),
+                    "object" => is("properties") || is("maxProperties") && is("additionalProperties"),
                     "boolean" => true,
                     _ => false,
                 };
@@ -304,19 +236,15 @@ fn nothing_is_unbounded() {
 #[test]
 fn every_pattern_of_the_spec_has_a_rule_that_says_it_in_words() {
     for kind in KINDS {
-        walk(
-            &schema_of(kind)["properties"]["spec"],
-            "spec",
-            &mut |path, schema| {
-                let Some(pattern) = schema["pattern"].as_str() else {
-                    return;
-                };
-                let rule = format!("self.matches(r\"{pattern}\")");
-                let told = schema["x-kubernetes-validations"]
-                    .as_array()
-                    .is_some_and(|rules| rules.iter().any(|told| told["rule"] == rule.as_str()));
-                assert!(told, "{kind} {path}: {pattern}");
-            },
-        );
+        walk(&schema_of(kind)["properties"]["spec"], "spec", &mut |path, schema| {
+            let Some(pattern) = schema["pattern"].as_str() else {
+                return;
+            };
+            let rule = format!("self.matches(r\"{pattern}\")");
+            let told = schema["x-kubernetes-validations"]
+                .as_array()
+                .is_some_and(|rules| rules.iter().any(|told| told["rule"] == rule.as_str()));
+            assert!(told, "{kind} {path}: {pattern}");
+        });
     }
 }

@@ -1,11 +1,7 @@
 //! What is generated lies in the tree as it would be generated now: `crds/` and `docs/reference/`.
 //!
 //! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed unwrap is a failed test"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
 
 #[path = "generated/reference.rs"]
 mod reference;
@@ -37,11 +33,7 @@ fn in_step(folder: &str, wanted: &[(String, String)]) {
 
 #[test]
 fn crds_are_in_step_with_the_types() {
-    let wanted: Vec<_> = crd_yaml()
-        .unwrap()
-        .into_iter()
-        .map(|file| (file.name, file.text))
-        .collect();
+    let wanted: Vec<_> = crd_yaml().unwrap().into_iter().map(|file| (file.name, file.text)).collect();
     in_step("crds", &wanted);
 }
 

@@ -11,9 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use uko_operator::api::condition::{
-    CONNECTOR_ENDPOINT_STAGES, ConditionType, KEYSTORE_CONNECTION_STAGES,
-};
+use uko_operator::api::condition::{CONNECTOR_ENDPOINT_STAGES, ConditionType, KEYSTORE_CONNECTION_STAGES};
 
 const INTRODUCTION: &str = "# Conditions and their reasons
 
@@ -86,10 +84,7 @@ fn reasons() -> BTreeMap<String, String> {
             let place = path.display();
             let camel_case = reason.starts_with(|first: char| first.is_ascii_uppercase())
                 && reason.chars().all(|letter| letter.is_ascii_alphanumeric());
-            assert!(
-                camel_case && reason.len() <= 64,
-                "{place}: `{reason}` is no CamelCase word of at most 64 letters"
-            );
+            assert!(camel_case && reason.len() <= 64, "{place}: `{reason}` is no CamelCase word of at most 64 letters");
             assert!(meaning.ends_with('.'), "{place}: {reason} needs a sentence");
             let before = found.insert(reason.clone(), meaning.clone());
             assert!(
@@ -106,22 +101,13 @@ fn page(written: &BTreeMap<String, String>) -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str("\n## Types\n\n| Type | Stage of | True means |\n|---|---|---|\n");
     for kind in ConditionType::ALL {
-        let stage = match (
-            CONNECTOR_ENDPOINT_STAGES.contains(kind),
-            KEYSTORE_CONNECTION_STAGES.contains(kind),
-        ) {
+        let stage = match (CONNECTOR_ENDPOINT_STAGES.contains(kind), KEYSTORE_CONNECTION_STAGES.contains(kind)) {
             (true, true) => "both",
             (true, false) => "ConnectorEndpoint",
             (false, true) => "AzureKeystoreConnection",
             (false, false) => "",
         };
-        writeln!(
-            page,
-            "| `{}` | {stage} | {} |",
-            kind.as_str(),
-            kind.meaning()
-        )
-        .unwrap();
+        writeln!(page, "| `{}` | {stage} | {} |", kind.as_str(), kind.meaning()).unwrap();
     }
     page.push_str(REASONS_HEADING);
     for (reason, meaning) in reasons() {
@@ -133,9 +119,7 @@ fn page(written: &BTreeMap<String, String>) -> String {
 
 /// What people wrote below each reason's first sentence, and the reasons that the page has.
 fn written(page: &str) -> BTreeMap<String, String> {
-    let reasons = page
-        .split_once(REASONS_HEADING)
-        .map_or("", |(_, reasons)| reasons);
+    let reasons = page.split_once(REASONS_HEADING).map_or("", |(_, reasons)| reasons);
     reasons
         .split("\n### ")
         .skip(1)
@@ -158,14 +142,8 @@ fn every_reason_has_its_entry_in_the_words_of_the_source() {
         return;
     }
     let (known, told) = (reasons(), written(&found));
-    let missing: Vec<_> = known
-        .keys()
-        .filter(|reason| !told.contains_key(*reason))
-        .collect();
-    let stale: Vec<_> = told
-        .keys()
-        .filter(|reason| !known.contains_key(*reason))
-        .collect();
+    let missing: Vec<_> = known.keys().filter(|reason| !told.contains_key(*reason)).collect();
+    let stale: Vec<_> = told.keys().filter(|reason| !known.contains_key(*reason)).collect();
     assert!(
         found == wanted,
         "docs/reasons/README.md is not what the source says (missing {missing:?}, no longer there {stale:?}); \
@@ -186,23 +164,15 @@ fn tables_are_read_as_rust_reads_them() {
         ];
         const OTHER: &str = "not a reason";
     "#;
-    let rows = [
-        ("One", "A \"first\" sentence."),
-        ("Two", "A sentence, cut in two."),
-    ];
+    let rows = [("One", "A \"first\" sentence."), ("Two", "A sentence, cut in two.")];
     let rows = rows.map(|(reason, meaning)| (reason.to_owned(), meaning.to_owned()));
     assert_eq!(rows_of(source), rows);
 }
 
 #[test]
 fn what_people_wrote_below_a_reason_is_kept() {
-    let page = format!(
-        "x{REASONS_HEADING}\n### One\n\nGenerated.\n\nBy hand.\n* More.\n\n### Two\n\nGenerated.\n"
-    );
+    let page = format!("x{REASONS_HEADING}\n### One\n\nGenerated.\n\nBy hand.\n* More.\n\n### Two\n\nGenerated.\n");
     let kept = written(&page);
-    assert_eq!(
-        kept.get("One").map(String::as_str),
-        Some("\nBy hand.\n* More.\n")
-    );
+    assert_eq!(kept.get("One").map(String::as_str), Some("\nBy hand.\n* More.\n"));
     assert_eq!(kept.get("Two").map(String::as_str), Some(""));
 }

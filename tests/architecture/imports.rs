@@ -14,9 +14,7 @@ pub(crate) fn without_comments(source: &str) -> String {
 
 /// The text up to its tests, which stand last.
 pub(crate) fn without_tests(code: &str) -> String {
-    code.split_once("#[cfg(test)]")
-        .map_or(code, |(before, _)| before)
-        .to_owned()
+    code.split_once("#[cfg(test)]").map_or(code, |(before, _)| before).to_owned()
 }
 
 /// Every path that is imported, or named in full from `crate::`.
@@ -32,10 +30,7 @@ pub(crate) fn imports_of(file: &str, code: &str) -> Vec<String> {
             .split("crate::")
             .skip(1)
             .map(|after| {
-                after
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || ['_', ':'].contains(c))
-                    .collect::<String>()
+                after.chars().take_while(|c| c.is_alphanumeric() || ['_', ':'].contains(c)).collect::<String>()
             })
             .filter(|path| !path.is_empty() && !path.ends_with(':'))
             .map(|path| format!("crate::{path}")),
@@ -60,11 +55,7 @@ fn statements(code: &str) -> Vec<String> {
     for line in code.lines().map(str::trim) {
         let begun = line
             .strip_prefix("pub ")
-            .or_else(|| {
-                line.strip_prefix("pub(")
-                    .and_then(|rest| rest.split_once(") "))
-                    .map(|(_, rest)| rest)
-            })
+            .or_else(|| line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map(|(_, rest)| rest))
             .unwrap_or(line)
             .strip_prefix("use ");
         if let Some(rest) = begun {

@@ -24,21 +24,15 @@ pub(crate) fn page(crd: &CustomResourceDefinition) -> String {
         text(&names["plural"]),
         text(&names["shortNames"][0]),
     );
-    for (part, title) in [
-        ("spec", "Spec: what you ask for"),
-        ("status", "Status: what the operator saw"),
-    ] {
+    for (part, title) in [("spec", "Spec: what you ask for"), ("status", "Status: what the operator saw")] {
         let schema = &schema["properties"][part];
         let (mut rows, mut rules) = (String::new(), String::new());
         fields(schema, part, &mut rows);
         between(schema, part, &mut rules);
-        write!(page, "\n## {title}\n\n| Field | Type | Required | Limits | Meaning |\n|---|---|---|---|---|\n{rows}").unwrap();
-        if !rules.is_empty() {
-            write!(
-                page,
-                "\n### Rules between fields\n\n| At | Rule |\n|---|---|\n{rules}"
-            )
+        write!(page, "\n## {title}\n\n| Field | Type | Required | Limits | Meaning |\n|---|---|---|---|---|\n{rows}")
             .unwrap();
+        if !rules.is_empty() {
+            write!(page, "\n### Rules between fields\n\n| At | Rule |\n|---|---|\n{rules}").unwrap();
         }
     }
     page.push_str("\n## Name\n\n");
@@ -49,11 +43,7 @@ pub(crate) fn page(crd: &CustomResourceDefinition) -> String {
 }
 
 fn fields(schema: &Value, path: &str, rows: &mut String) {
-    let required = |name: &str| {
-        schema["required"]
-            .as_array()
-            .is_some_and(|names| names.iter().any(|one| one == name))
-    };
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
         let must = if required(name) { "yes" } else { "" };
@@ -90,10 +80,7 @@ fn type_of(field: &Value) -> String {
 fn limits(field: &Value) -> String {
     let mut said = Vec::new();
     if let Some(values) = field["enum"].as_array() {
-        let values: Vec<String> = values
-            .iter()
-            .map(|value| format!("`{}`", text(value)))
-            .collect();
+        let values: Vec<String> = values.iter().map(|value| format!("`{}`", text(value))).collect();
         said.push(values.join(", "));
     }
     let number = |name: &str| field[name].as_f64();
@@ -104,8 +91,7 @@ fn limits(field: &Value) -> String {
         ("minProperties", "maxProperties", " entries"),
     ] {
         match (number(low), number(high)) {
-            (_, Some(high))
-                if text(&field["format"]) == "date-time" || high >= f64::from(i32::MAX) => {}
+            (_, Some(high)) if text(&field["format"]) == "date-time" || high >= f64::from(i32::MAX) => {}
             (Some(low), Some(high)) if low < high => said.push(format!("{low} to {high}{unit}")),
             (_, Some(high)) if number(low) == Some(high) => said.push(format!("{high}{unit}")),
             (_, Some(high)) => said.push(format!("at most {high}{unit}")),
@@ -145,10 +131,7 @@ fn rules_of(schema: &Value) -> Vec<Rule> {
     rules
         .into_iter()
         .flatten()
-        .map(|rule| Rule {
-            at: text(&rule["fieldPath"]).to_owned(),
-            words: text(&rule["message"]).to_owned(),
-        })
+        .map(|rule| Rule { at: text(&rule["fieldPath"]).to_owned(), words: text(&rule["message"]).to_owned() })
         .collect()
 }
 
@@ -160,11 +143,7 @@ fn text(value: &Value) -> &str {
 fn cell(words: &str) -> String {
     let words = words.replace('\n', " ").replace('|', "\\|");
     let parts = words.split('`').enumerate().map(|(index, part)| {
-        if index % 2 == 0 {
-            part.replace('<', "&lt;").replace('_', "\\_")
-        } else {
-            part.to_owned()
-        }
+        if index % 2 == 0 { part.replace('<', "&lt;").replace('_', "\\_") } else { part.to_owned() }
     });
     parts.collect::<Vec<_>>().join("`")
 }

@@ -69,21 +69,14 @@ struct Edit {
 /// Every row of both kinds.
 pub(crate) fn table() -> Vec<Row> {
     let base: BTreeMap<String, Value> = read("base.yaml");
-    [
-        ("ConnectorEndpoint", "connector-endpoint.yaml"),
-        ("AzureKeystoreConnection", "azure-keystore-connection.yaml"),
-    ]
-    .into_iter()
-    .flat_map(|(kind, file)| {
-        let base = &base[kind];
-        let cases: Vec<Case> = read(file);
-        cases
-            .into_iter()
-            .enumerate()
-            .map(|(number, case)| row(base, number, case))
-            .collect::<Vec<_>>()
-    })
-    .collect()
+    [("ConnectorEndpoint", "connector-endpoint.yaml"), ("AzureKeystoreConnection", "azure-keystore-connection.yaml")]
+        .into_iter()
+        .flat_map(|(kind, file)| {
+            let base = &base[kind];
+            let cases: Vec<Case> = read(file);
+            cases.into_iter().enumerate().map(|(number, case)| row(base, number, case)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn row(base: &Value, number: usize, case: Case) -> Row {
@@ -93,22 +86,14 @@ fn row(base: &Value, number: usize, case: Case) -> Row {
         change(&mut object, edit);
         object.clone()
     });
-    let edit = Edit {
-        set: case.set,
-        unset: case.unset,
-    };
+    let edit = Edit { set: case.set, unset: case.unset };
     change(&mut object, edit);
     let expected = match (case.accepted, case.field, case.says) {
         (true, None, None) => Expected::Accepted,
         (false, Some(field), Some(says)) => Expected::Refused { field, says },
         _ => panic!("{}: either field and says, or accepted: true", case.what),
     };
-    Row {
-        case: case.what,
-        old,
-        new: object,
-        expected,
-    }
+    Row { case: case.what, old, new: object, expected }
 }
 
 fn change(object: &mut Value, edit: Edit) {
@@ -118,25 +103,19 @@ fn change(object: &mut Value, edit: Edit) {
     }
     for path in edit.unset {
         let (parent, name) = parent_of(object, &path);
-        let removed = parent
-            .as_object_mut()
-            .and_then(|members| members.remove(name));
+        let removed = parent.as_object_mut().and_then(|members| members.remove(name));
         assert!(removed.is_some(), "{path} is not there to be unset");
     }
 }
 
 fn parent_of<'a, 'b>(object: &'a mut Value, path: &'b str) -> (&'a mut Value, &'b str) {
     let (parents, name) = path.rsplit_once('.').unwrap();
-    let parent = parents
-        .split('.')
-        .fold(object, |at, member| &mut at[member]);
+    let parent = parents.split('.').fold(object, |at, member| &mut at[member]);
     (parent, name)
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &str) -> T {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/refusals")
-        .join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refusals").join(file);
     let text = fs::read_to_string(&path).unwrap();
     serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

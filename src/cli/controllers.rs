@@ -1,0 +1,118 @@
+//! Makes the two controllers and hands them to the supervisor.
+//!
+//! In: what a leading process has. Out: named tasks that end when the process does. Never: decides.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use kube::runtime::events::{Recorder, Reporter};
+
+use super::run::Operator;
+use crate::{
+    clouds::{
+        Clouds, hosts,
+        http::{CloudMetrics, HttpSettings, ProxySettings},
+    },
+    connector_endpoint::ConnectorEndpoints,
+    keystore_connection::{KeystoreConnections, Operations},
+    process::{
+        settings::{LinkScope, Settings},
+        supervise::Supervisor,
+    },
+    reconcile::{
+        announce::Announced,
+        driver::{self, Shared},
+        locks::Locks,
+        metrics::Metrics,
+        pace::PaceSettings,
+        secrets,
+        wake::Wakes,
+    },
+};
+
+/// Starts everything that works for resources.
+///
+/// # Errors
+/// The clouds' HTTP stack cannot be built from the flags.
+pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::Result<()> {
+    let settings = Arc::clone(&operator.settings);
+    let cloud_metrics = operator.metrics.register(CloudMetrics::register);
+    let clouds = Clouds::new(&http(&settings), &cloud_metrics, link_scope(settings.flags.link_scope))
+        .context("cannot prepare the connection to the clouds")?;
+    let wakes = Arc::new(Wakes::default());
+    let shared = Arc::new(Shared {
+        kube: operator.kube.clone(),
+        leadership: operator.leadership.clone(),
+        pace: pace(&settings),
+        events: Recorder::new(
+            operator.kube.clone(),
+            Reporter { controller: "uko-operator".to_owned(), instance: Some(settings.identity.clone()) },
+        ),
+        metrics: operator.metrics.register(Metrics::register),
+        wakes: Arc::clone(&wakes),
+        locks: Locks::default(),
+        announced: Announced::default(),
+        fingerprints: operator.fingerprints.clone(),
+        concurrency: settings.flags.concurrency,
+        cluster_id: operator.cluster_id.clone(),
+    });
+    let endpoints = Arc::new(ConnectorEndpoints { shared: Arc::clone(&shared), clouds: clouds.clone() });
+    let connections = Arc::new(KeystoreConnections {
+        shared,
+        clouds,
+        policy: operator.policy.clone(),
+        operations: Operations::default(),
+    });
+    let namespaces = settings.watch_namespaces.clone();
+    spawn(supervise, "connector-endpoint", driver::run(endpoints, namespaces.clone(), supervise.stop()));
+    spawn(supervise, "keystore-connection", driver::run(connections, namespaces, supervise.stop()));
+    spawn(supervise, "secret-watches", secrets::watch(operator.kube, Arc::clone(&wakes), supervise.stop()));
+    let (mut policy, stop) = (operator.policy, supervise.stop());
+    spawn(supervise, "policy-wake", async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(policy.changed()).await {
+            wakes.everyone();
+        }
+        stop.cancelled().await;
+    });
+    Ok(())
+}
+
+fn spawn(supervise: &mut Supervisor, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    supervise.spawn(name, async move {
+        task.await;
+        Ok(())
+    });
+}
+
+fn http(settings: &Settings) -> HttpSettings {
+    HttpSettings {
+        request_timeout: settings.flags.request_timeout,
+        connect_timeout: settings.flags.connect_timeout,
+        extra_ca_file: settings.flags.extra_ca_file.clone(),
+        proxy: ProxySettings {
+            https_proxy: settings.proxy.https_proxy.clone(),
+            http_proxy: settings.proxy.http_proxy.clone(),
+            no_proxy: settings.proxy.no_proxy.clone(),
+        },
+        ..HttpSettings::default()
+    }
+}
+
+fn pace(settings: &Settings) -> PaceSettings {
+    PaceSettings {
+        backoff_initial: settings.flags.backoff_initial,
+        backoff_max: settings.flags.backoff_max,
+        ready_grace: settings.flags.ready_grace,
+        progress_deadline: settings.flags.progress_deadline,
+        poll_interval: settings.flags.poll_interval,
+        min_interval: settings.flags.min_interval,
+        full_look_interval: settings.flags.full_look_interval,
+    }
+}
+
+fn link_scope(scope: LinkScope) -> hosts::LinkScope {
+    match scope {
+        LinkScope::Connectors => hosts::LinkScope::Connectors,
+        LinkScope::Locations => hosts::LinkScope::Locations,
+    }
+}

@@ -1,0 +1,126 @@
+//! What the clouds room counts.
+//!
+//! In: one finished attempt. Out: a counter and a histogram. Never: a label with an id, a host or an error text.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::Service;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempt {
+    cloud: &'static str,
+    operation: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    cloud: &'static str,
+    operation: &'static str,
+}
+
+/// `uko_operator_cloud_requests_total` and `uko_operator_cloud_request_duration_seconds`. A clone counts into the same.
+#[derive(Clone, Debug)]
+pub struct CloudMetrics {
+    attempts: Family<Attempt, Counter>,
+    durations: Family<Call, Histogram, fn() -> Histogram>,
+}
+
+impl Default for CloudMetrics {
+    fn default() -> Self {
+        Self {
+            attempts: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+        }
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
+}
+
+impl CloudMetrics {
+    /// Makes both metrics and hangs them into the registry under the operator's prefix.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "uko_operator_cloud_requests",
+            "Attempts of calls to the clouds, by HTTP status class or error",
+            metrics.attempts.clone(),
+        );
+        registry.register_with_unit(
+            "uko_operator_cloud_request_duration",
+            "How long one attempt took, from connect to the last byte",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn count(
+        &self,
+        service: Service,
+        operation: &'static str,
+        status: Option<u16>,
+        took: Duration,
+    ) {
+        let cloud = service.as_str();
+        self.attempts
+            .get_or_create(&Attempt {
+                cloud,
+                operation,
+                status: class(status),
+            })
+            .inc();
+        self.durations
+            .get_or_create(&Call { cloud, operation })
+            .observe(took.as_secs_f64());
+    }
+}
+
+fn class(status: Option<u16>) -> &'static str {
+    match status {
+        Some(100..=199) => "1xx",
+        Some(200..=299) => "2xx",
+        Some(300..=399) => "3xx",
+        Some(429) => "429",
+        Some(400..=499) => "4xx",
+        Some(500..=599) => "5xx",
+        Some(_) | None => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn both_metrics_appear_under_their_published_names() {
+        let mut registry = Registry::default();
+        let metrics = CloudMetrics::register(&mut registry);
+        metrics.count(
+            Service::KeyVault,
+            "GetKey",
+            Some(403),
+            Duration::from_millis(40),
+        );
+        metrics.count(Service::KeyVault, "GetKey", None, Duration::from_secs(1));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="4xx"} 1"#,
+            r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="error"} 1"#,
+            r#"uko_operator_cloud_request_duration_seconds_count{cloud="kv",operation="GetKey"} 2"#,
+        ] {
+            assert!(text.contains(line), "{line} not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Drives one `ConnectorEndpoint`. In: the object. Out: one status and the next look.
+//! Never: decides (`plan`), speaks to a cloud (`observe`, `apply`), words a condition (`plan`, `report`).
+
+mod apply;
+mod desired;
+mod observe;
+mod plan;
+mod report;
+mod resolve;
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use self::{
+    desired::Desired,
+    observe::{Cached, Observed},
+    plan::{Past, Step},
+};
+use crate::{
+    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode},
+    clouds::{
+        Clouds,
+        ibm::{ConnectorId, EndpointId, Satellite},
+    },
+    reconcile::{
+        announce::Turn,
+        driver::{Controller, Report, Shared, lock_owner},
+        look::Look,
+        stage::Plan,
+        summary::Done,
+        wake::{Key, Kind, Names},
+    },
+};
+
+/// The controller of the kind.
+pub(crate) struct ConnectorEndpoints {
+    /// What both controllers hold.
+    pub shared: Arc<Shared>,
+    /// The way to the clouds.
+    pub clouds: Clouds,
+}
+
+/// What one look and what followed from it gave.
+struct Pass {
+    seen: Observed,
+    plan: Plan<Step>,
+    done: Done,
+    pending: Option<crate::api::v1alpha1::PendingCreate>,
+    quick: bool,
+}
+
+impl Controller for ConnectorEndpoints {
+    type Object = ConnectorEndpoint;
+    type Status = ConnectorEndpointStatus;
+    const KIND: Kind = Kind::ConnectorEndpoint;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn status(object: &ConnectorEndpoint) -> ConnectorEndpointStatus {
+        object.status.clone().unwrap_or_default()
+    }
+
+    fn names(object: &ConnectorEndpoint) -> Names {
+        resolve::names(object)
+    }
+
+    async fn pass(&self, object: &ConnectorEndpoint, now: Timestamp) -> Report<ConnectorEndpointStatus> {
+        let status = Self::status(object);
+        if object.spec.suspend.unwrap_or_default() {
+            return report::suspended(object, status, now);
+        }
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        let found = resolve::references(&self.shared, object, &key).await;
+        let want = Desired::parse(object, &key, &self.shared.cluster_id, &found);
+        let before = status.memory.clone().unwrap_or_default();
+        let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
+        let handled = status.last_handled_reconcile_at.as_deref();
+        let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
+        let past = Past {
+            cached: Cached {
+                connector: status.connector.as_ref().and_then(|connector| connector.id.as_deref()).map(ConnectorId::new),
+                endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
+            },
+            spec_changed: look.changed && before.settled_inputs.is_some(),
+        };
+        let pass = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        report::report(&report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &pass }, &self.shared.pace, now)
+    }
+
+    fn observe_metrics(&self, key: &Key, status: &ConnectorEndpointStatus) {
+        self.shared.metrics.conditions(Self::KIND, key, &status.conditions);
+    }
+}
+
+impl ConnectorEndpoints {
+    async fn look_and_act(
+        &self,
+        want: &Desired,
+        past: &Past,
+        look: &Look,
+        key: &Key,
+        status: &ConnectorEndpointStatus,
+        now: Timestamp,
+    ) -> Pass {
+        let Ok(credential) = &want.credential else {
+            let seen = Observed::default();
+            let plan = plan::plan(want, &seen, past, false);
+            return Pass { seen, plan, done: Done::Nothing, pending: None, quick: false };
+        };
+        let satellite = self.clouds.satellite(credential.clone());
+        if look.quick {
+            let seen = observe::quick(&satellite, &past.cached).await;
+            let plan = plan::plan(want, &seen, past, true);
+            if plan.is_settled() && plan.drift.is_empty() {
+                return Pass { seen, plan, done: Done::Nothing, pending: None, quick: true };
+            }
+        }
+        let (seen, plan) = full_look(&satellite, want, past).await;
+        let (done, pending) = match (want.mode, plan.next(), connector_of(&seen)) {
+            (Mode::Manage, Some(step), Some(connector)) => self.act(&satellite, &connector, step, key, status, now).await,
+            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
+        };
+        Pass { seen, plan, done, pending, quick: false }
+    }
+
+    /// At most one write; a creation is announced in a pass of its own.
+    async fn act(
+        &self,
+        satellite: &Satellite,
+        connector: &ConnectorId,
+        step: &Step,
+        key: &Key,
+        status: &ConnectorEndpointStatus,
+        now: Timestamp,
+    ) -> (Done, Option<crate::api::v1alpha1::PendingCreate>) {
+        let owner = lock_owner(Kind::ConnectorEndpoint, key);
+        let locks = [format!("connector/{}", connector.as_str())];
+        let pending = status.pending_create.as_ref();
+        match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
+            Turn::Send => {}
+            Turn::Record(pending) => return (Done::Asked, Some(pending)),
+            Turn::Held(word, wait) => return (Done::Held(word, wait), pending.cloned()),
+        }
+        let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
+        self.shared.locks.clear(&owner);
+        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
+        (done, pending.cloned().filter(|_| lost && step.creates().is_some()))
+    }
+}
+
+async fn full_look(satellite: &Satellite, want: &Desired, past: &Past) -> (Observed, Plan<Step>) {
+    let mut seen = observe::everything(satellite, want, &past.cached).await;
+    if want.allowed_sources.is_some()
+        && let (Some(connector), Some(endpoint)) = (connector_of(&seen), plan::find_endpoint(want, &seen, past))
+    {
+        seen.bindings = observe::bindings(satellite, &connector, endpoint).await;
+    }
+    let plan = plan::plan(want, &seen, past, false);
+    (seen, plan)
+}
+
+fn connector_of(seen: &Observed) -> Option<ConnectorId> {
+    match seen.connectors.present().map(Vec::as_slice) {
+        Some([connector]) => Some(connector.id.clone()),
+        Some(_) | None => None,
+    }
+}

@@ -1,0 +1,317 @@
+//! Compares what is wanted with what was seen: a verdict for each stage, and the steps still to do.
+//!
+//! In: [`Desired`], [`Observed`], memory. Out: a [`Plan`]. Never: I/O, clock, log.
+
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub(super) use step::Step;
+
+use super::{
+    desired::{ConnectorWanted, Desired},
+    observe::{Cached, Observed},
+};
+use crate::{
+    api::{
+        condition::ConditionType,
+        v1alpha1::{Drift, DriftPolicy},
+    },
+    clouds::{
+        http::Class,
+        ibm::{Connector, ConnectorState, Endpoint, EndpointChange, Source},
+    },
+    reconcile::{
+        fault::Fault,
+        ownership::{Claim, Mark},
+        stage::{Plan, Seen, Stage, Verdict},
+    },
+};
+
+/// How many `location` endpoints a connector can have [D]; how TCP counts is unpublished, so the API has the last word.
+pub(super) const ENDPOINTS_LIMIT: u32 = 25;
+
+/// What plan reads of the object's own past.
+#[derive(Default)]
+pub(super) struct Past {
+    /// Ids in status.
+    pub cached: Cached,
+    /// The spec has changed since everything was last fine.
+    pub spec_changed: bool,
+}
+
+/// The plan. `quick` is a look at the endpoint alone.
+pub(super) fn plan(want: &Desired, seen: &Observed, past: &Past, quick: bool) -> Plan<Step> {
+    let mut drift = Vec::new();
+    let credentials = if quick { Verdict::Unchanged } else { credentials_valid(want, seen) };
+    let connector = if quick { Verdict::Unchanged } else { connector_available(want, seen) };
+    let endpoint = find_endpoint(want, seen, past);
+    let provisioned = if connector.carries() && credentials.carries() {
+        endpoint_provisioned(want, seen, past, &endpoint, &mut drift)
+    } else {
+        Verdict::Behind(ConditionType::ConnectorAvailable)
+    };
+    let access = match (&want.allowed_sources, quick) {
+        (None, _) => Verdict::met("NotManaged", "spec.allowedSources is absent: the whole IBM Cloud private network may use it."),
+        (Some(_), true) => Verdict::Unchanged,
+        (Some(_), false) if !provisioned.carries() => Verdict::Behind(ConditionType::EndpointProvisioned),
+        (Some(allowed), false) => access_control_applied(want, seen, &endpoint, allowed, &mut drift),
+    };
+    let stages = vec![
+        Stage::new(ConditionType::CredentialsValid, credentials),
+        Stage::new(ConditionType::ConnectorAvailable, connector),
+        Stage::new(ConditionType::EndpointProvisioned, provisioned),
+        Stage::new(ConditionType::AccessControlApplied, access),
+    ];
+    Plan { stages, drift }
+}
+
+fn credentials_valid(want: &Desired, seen: &Observed) -> Verdict<Step> {
+    if let Err(fault) = &want.credential {
+        return Verdict::Blocked(fault.clone());
+    }
+    match &seen.login {
+        Seen::Unknown(fault) => Verdict::Blocked(fault.clone()),
+        Seen::Present(()) | Seen::Absent | Seen::NotLooked => Verdict::met("SignedIn", "IBM Cloud accepts the API key."),
+    }
+}
+
+fn connector_available(want: &Desired, seen: &Observed) -> Verdict<Step> {
+    let connectors = match &seen.connectors {
+        Seen::Unknown(fault) => return Verdict::Unclear(fault.clone()),
+        Seen::Present(connectors) => connectors.as_slice(),
+        Seen::Absent => &[],
+        Seen::NotLooked => return Verdict::Behind(ConditionType::CredentialsValid),
+    };
+    let what = match &want.connector {
+        ConnectorWanted::Id(id) => format!("with the id {}", id.as_str()),
+        ConnectorWanted::Named { name, region } => format!("named {name} in {region}"),
+    };
+    let connector = match connectors {
+        [connector] => connector,
+        [] => {
+            let text = format!("The IBM Cloud account of this API key has no Satellite Connector {what}. Correct spec.connector, or create it.");
+            return Verdict::Blocked(Fault::new(Class::NotFound, "ConnectorNotFound", text));
+        }
+        several => {
+            let text = format!("{} Satellite Connectors are {what}. Name one by spec.connector.id.", several.len());
+            return Verdict::Blocked(Fault::invalid("ConnectorAmbiguous", text));
+        }
+    };
+    match &connector.state {
+        ConnectorState::Creating => Verdict::in_progress("ConnectorInProgress", "IBM Cloud is still creating the connector.", None),
+        ConnectorState::Failed => Verdict::Blocked(Fault::awaiting_person(
+            "ConnectorFailed",
+            "IBM Cloud says that the creation of the connector failed. Remove it, create it again and name the new one.",
+        )),
+        ConnectorState::Deleting => Verdict::Blocked(Fault::awaiting_person(
+            "ConnectorDeleting",
+            "The connector is being deleted. Name another one in a new object.",
+        )),
+        // An unknown word is no reason to stop: the endpoint's own answers decide.
+        ConnectorState::Created | ConnectorState::Other(_) => available(connector, seen),
+    }
+}
+
+fn available(connector: &Connector, seen: &Observed) -> Verdict<Step> {
+    if let Some(fault) = seen.endpoints.fault() {
+        return Verdict::Unclear(fault.clone());
+    }
+    let agents = match connector.tunnels {
+        Some(0) => " No agent is connected: nothing passes until one is running.",
+        Some(_) | None => "",
+    };
+    let used = used(seen);
+    Verdict::met("ConnectorAvailable", format!("{} is usable; {used} of {ENDPOINTS_LIMIT} location endpoints are used.{agents}", connector.name))
+}
+
+/// How many `location` endpoints the connector has.
+pub(super) fn used(seen: &Observed) -> u32 {
+    use crate::clouds::ibm::satellite::ConnectionType;
+    let endpoints = seen.endpoints.present().map(Vec::as_slice).unwrap_or_default();
+    let count = endpoints.iter().filter(|endpoint| endpoint.connection_type == ConnectionType::Location).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Ours by mark, by the id in status, by our own default name, then whatever has the wanted name.
+pub(super) fn find_endpoint<'a>(want: &Desired, seen: &'a Observed, past: &Past) -> Option<&'a Endpoint> {
+    if let Some(endpoint) = seen.endpoint.present() {
+        return Some(endpoint);
+    }
+    let all = seen.endpoints.present()?;
+    let marked = |endpoint: &&Endpoint| matches!(mark(endpoint), Mark::Of(hash, _) if hash == want.owner.hash);
+    all.iter()
+        .find(marked)
+        .or_else(|| all.iter().find(|endpoint| past.cached.endpoint.as_ref() == Some(&endpoint.id)))
+        .or_else(|| all.iter().find(|endpoint| endpoint.display_name == want.draft.display_name))
+}
+
+fn mark(endpoint: &Endpoint) -> Mark {
+    endpoint.created_by.as_deref().map_or(Mark::None, Mark::find)
+}
+
+/// Ours = the mark, our own default name, or the id in status, without a foreign mark.
+fn claim(want: &Desired, endpoint: &Endpoint, past: &Past) -> Claim {
+    let mark = mark(endpoint);
+    let own_name = !want.named_by_user && endpoint.display_name == want.draft.display_name;
+    let known = past.cached.endpoint.as_ref() == Some(&endpoint.id);
+    match mark {
+        Mark::None if own_name || known => Claim::Ours,
+        Mark::None | Mark::Released | Mark::Of(..) => want.owner.claim(&mark, want.adoption),
+    }
+}
+
+/// Whether nobody else owns it.
+pub(super) fn is_ours(want: &Desired, endpoint: &Endpoint, past: &Past) -> bool {
+    claim(want, endpoint, past) == Claim::Ours
+}
+
+fn endpoint_provisioned(
+    want: &Desired,
+    seen: &Observed,
+    past: &Past,
+    found: &Option<&Endpoint>,
+    drift: &mut Vec<Drift>,
+) -> Verdict<Step> {
+    if let Some(fault) = seen.endpoint.fault().or(seen.endpoints.fault()) {
+        return Verdict::Unclear(fault.clone());
+    }
+    let Some(endpoint) = found else {
+        return create(want, seen);
+    };
+    match claim(want, endpoint, past) {
+        Claim::Refused(why) => {
+            let text = format!("The connector already has an endpoint named {}: {why}.", endpoint.display_name);
+            return Verdict::Blocked(Fault::awaiting_person("ClaimConflict", text));
+        }
+        Claim::Adoptable => {
+            let change = EndpointChange { created_by: Some(want.owner.mark()), ..EndpointChange::keeping(endpoint.server_protocol.clone()) };
+            let step = Step::AdoptEndpoint { id: endpoint.id.clone(), name: endpoint.display_name.clone(), change };
+            return Verdict::step(step, "AdoptionInProgress", "The endpoint is unowned and is being taken over.");
+        }
+        Claim::Ours => {}
+    }
+    let change = difference(want, endpoint, drift);
+    if !change.is_empty() && want.drift == DriftPolicy::Correct {
+        let moves = change.server_host.is_some() || change.server_port.is_some();
+        if moves && past.spec_changed && !want.used_by.is_empty() && !want.destination_change_allowed {
+            let text = format!(
+                "The endpoint is used by {}. A new destination cuts them off until they fit: annotate this object with uko-operator.io/allow-destination-change: \"true\" to go on.",
+                want.used_by.join(", ")
+            );
+            return Verdict::Blocked(Fault::awaiting_person("DestinationInUse", text));
+        }
+        let step = Step::UpdateEndpoint { id: endpoint.id.clone(), change };
+        return Verdict::step(step, "UpdateInProgress", "The endpoint differs from the spec and is being changed.");
+    }
+    match endpoint.address() {
+        Some(address) => Verdict::met("EndpointProvisioned", format!("The endpoint {} answers at {address}.", endpoint.display_name)),
+        None => Verdict::in_progress("AddressInProgress", "IBM Cloud has not given the endpoint an address yet.", None),
+    }
+}
+
+/// The access rule comes first, so that the endpoint stands open for as short as the API allows.
+fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
+    if let Some(allowed) = &want.allowed_sources {
+        match our_source(want, seen) {
+            Err(fault) => return Verdict::Unclear(fault),
+            Ok(None) => {
+                let step = Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
+                return Verdict::step(step, "EndpointInProgress", "The access rule is being created before the endpoint.");
+            }
+            Ok(Some(_)) => {}
+        }
+    }
+    Verdict::step(Step::CreateEndpoint(want.draft.clone()), "EndpointInProgress", "The endpoint is being created.")
+}
+
+fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> EndpointChange {
+    let draft = &want.draft;
+    let mut change = EndpointChange::keeping(draft.server_protocol.clone());
+    let mut differs = |field: &str, want: String, have: String| {
+        let different = want != have;
+        if different {
+            drift.push(Drift { field: field.to_owned(), want, have });
+        }
+        different
+    };
+    if want.named_by_user && differs("spec.displayName", draft.display_name.clone(), have.display_name.clone()) {
+        change.display_name = Some(draft.display_name.clone());
+    }
+    if differs("spec.destination.host", draft.server_host.clone(), have.server_host.clone()) {
+        change.server_host = Some(draft.server_host.clone());
+    }
+    let port = have.server_port.map(|port| port.to_string()).unwrap_or_default();
+    if differs("spec.destination.port", draft.server_port.to_string(), port) {
+        change.server_port = Some(draft.server_port);
+    }
+    let protocol = have.client_protocol.as_str().to_owned();
+    if differs("spec.protocol", draft.client_protocol.as_str().to_owned(), protocol) {
+        change.client_protocol = Some(draft.client_protocol.clone());
+    }
+    // No answer about the timeout is no difference: the service then uses its own default [O].
+    let (wanted, timeout) = (draft.inactivity_timeout, have.inactivity_timeout.or(draft.inactivity_timeout));
+    let seconds = |timeout: Option<std::time::Duration>| timeout.map(|t| t.as_secs().to_string()).unwrap_or_default();
+    if differs("spec.inactivityTimeoutSeconds", seconds(wanted), seconds(timeout)) {
+        change.inactivity_timeout = wanted;
+    }
+    if differs("spec.enabled", want.enabled.to_string(), have.is_enabled().to_string()) {
+        change.enabled = Some(want.enabled);
+    }
+    change
+}
+
+fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
+    if let Some(fault) = seen.sources.fault() {
+        return Err(fault.clone());
+    }
+    let name = want.source_name();
+    Ok(seen.sources.present().and_then(|sources| sources.iter().find(|source| source.name == name)))
+}
+
+fn access_control_applied(
+    want: &Desired,
+    seen: &Observed,
+    endpoint: &Option<&Endpoint>,
+    allowed: &std::collections::BTreeSet<String>,
+    drift: &mut Vec<Drift>,
+) -> Verdict<Step> {
+    let source = match our_source(want, seen) {
+        Err(fault) => return Verdict::Unclear(fault),
+        Ok(source) => source,
+    };
+    let addresses: Vec<String> = allowed.iter().cloned().collect();
+    let Some(source) = source else {
+        let step = Step::CreateSource { name: want.source_name(), addresses };
+        return Verdict::step(step, "AccessControlInProgress", "The access rule is being created.");
+    };
+    let have: std::collections::BTreeSet<String> = source.addresses.iter().cloned().collect();
+    if have != *allowed {
+        let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+        drift.push(Drift { field: "spec.allowedSources".to_owned(), want: list(allowed), have: list(&have) });
+        if want.drift == DriftPolicy::Correct {
+            let step = Step::UpdateSource { id: source.id.clone(), addresses };
+            return Verdict::step(step, "AccessControlInProgress", "The access rule differs from the spec and is being changed.");
+        }
+    }
+    let Some(endpoint) = endpoint else {
+        return Verdict::Behind(ConditionType::EndpointProvisioned);
+    };
+    let bindings = match &seen.bindings {
+        Seen::Unknown(fault) => return Verdict::Unclear(fault.clone()),
+        Seen::Present(bindings) => bindings.as_slice(),
+        Seen::Absent | Seen::NotLooked => &[],
+    };
+    match bindings.iter().find(|binding| binding.source_id == source.id) {
+        Some(binding) if binding.enabled && binding.pending => {
+            Verdict::in_progress("AccessControlInProgress", "IBM Cloud is putting the access rule in force.", None)
+        }
+        Some(binding) if binding.enabled => {
+            Verdict::met("AccessControlApplied", format!("Only {} may use the endpoint.", addresses.join(", ")))
+        }
+        Some(_) | None => {
+            let step = Step::BindSource { endpoint: endpoint.id.clone(), source: source.id.clone() };
+            Verdict::step(step, "AccessControlInProgress", "The access rule is being bound to the endpoint.")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Puts one pass of a `ConnectorEndpoint` into its status.
+//!
+//! In: what was wanted, seen, planned and done. Out: a [`Report`]. Never: I/O; the driver writes it.
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{
+    Pass,
+    desired::Desired,
+    plan::{self, Past},
+};
+use crate::{
+    api::{
+        condition::{self, ConditionType},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode},
+    },
+    reconcile::{
+        driver::Report,
+        look::Look,
+        pace::PaceSettings,
+        stage::Word,
+        summary::{self, Frame, outcome, summarise, suspend, transitions},
+    },
+};
+
+/// Everything a report is made of.
+pub(super) struct Told<'a> {
+    /// The object.
+    pub object: &'a ConnectorEndpoint,
+    /// Its status before.
+    pub before: ConnectorEndpointStatus,
+    /// What is wanted.
+    pub want: &'a Desired,
+    /// What status remembered.
+    pub past: &'a Past,
+    /// How closely we looked.
+    pub look: &'a Look,
+    /// What came of it.
+    pub pass: &'a Pass,
+}
+
+/// The report of one pass.
+pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Report<ConnectorEndpointStatus> {
+    let generation = told.object.metadata.generation.unwrap_or_default();
+    let interval = pace.interval(told.object.spec.interval_seconds);
+    let frame = Frame {
+        previous: &told.before.conditions,
+        memory: &told.look.memory,
+        generation,
+        now,
+        pace,
+        interval,
+        dice: fastrand::f64(),
+        mode: told.want.mode,
+        done: &told.pass.done,
+        report_drift: told.want.drift == DriftPolicy::Report,
+        ready: ready(told),
+    };
+    let summary = summarise(&told.pass.plan, &frame);
+    let mut memory = summary.memory;
+    if !told.pass.quick && told.pass.plan.is_settled() {
+        memory.full_look_at = Some(Time(now));
+    }
+    let mut status = ConnectorEndpointStatus {
+        plan: told.pass.plan.preview(),
+        drift: told.pass.plan.drift.clone(),
+        pending_create: told.pass.pending.clone(),
+        memory: Some(memory),
+        last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
+        last_checked_at: Some(Time(now)),
+        last_handled_reconcile_at: told.look.requested.clone().or_else(|| told.before.last_handled_reconcile_at.clone()),
+        effective_interval_seconds: u32::try_from(interval.as_secs()).ok(),
+        observed_generation: generation,
+        used_by: told.want.used_by.iter().take(64).cloned().collect(),
+        ..told.before.clone()
+    };
+    what_was_seen(told, &mut status);
+    status.conditions = summary.conditions;
+    publish_address(told, &mut status);
+    Report {
+        outcome: outcome(&status.conditions),
+        events: transitions(&told.before.conditions, &status.conditions),
+        next: summary.next,
+        stamps: !told.pass.quick && told.pass.plan.is_settled(),
+        status,
+    }
+}
+
+fn ready(told: &Told<'_>) -> Word {
+    match told.want.mode {
+        Mode::Plan => Word { reason: "NothingToDo", message: "Mode is Plan, and nothing would be done.".to_owned() },
+        Mode::Manage => {
+            let target = format!("{}:{}", told.want.draft.server_host, told.want.draft.server_port);
+            Word { reason: "EndpointReady", message: format!("IBM Cloud reaches {target} through the endpoint.") }
+        }
+    }
+}
+
+fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
+    let seen = &told.pass.seen;
+    if let Some([connector]) = seen.connectors.present().map(Vec::as_slice) {
+        status.connector = Some(ConnectorStatus {
+            id: Some(connector.id.as_str().to_owned()),
+            name: Some(connector.name.clone()),
+            region: connector.region.clone(),
+            state: Some(connector.state.as_str().to_owned()),
+            endpoints_used: seen.endpoints.present().map(|_| plan::used(seen)),
+            endpoints_limit: Some(plan::ENDPOINTS_LIMIT),
+        });
+    }
+    match plan::find_endpoint(told.want, seen, told.past) {
+        Some(endpoint) if plan::is_ours(told.want, endpoint, told.past) => {
+            status.endpoint_id = Some(endpoint.id.as_str().to_owned());
+            status.enabled = Some(endpoint.is_enabled());
+            status.address = endpoint.address();
+        }
+        Some(_) => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
+        None if seen.endpoints.present().is_some() => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
+        None => {}
+    }
+}
+
+/// The address is there for others only while access control is in force: who reads it connects.
+fn publish_address(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
+    let state = |kind| condition::get(&status.conditions, kind).map(|condition| condition.status.clone());
+    let in_force = state(ConditionType::AccessControlApplied).as_deref() == Some("True");
+    let known = state(ConditionType::AccessControlApplied).as_deref() != Some("Unknown");
+    if !in_force && (known || told.before.address.is_none()) {
+        status.address = None;
+    }
+}
+
+/// Nothing was looked at because the spec says so.
+pub(super) fn suspended(
+    object: &ConnectorEndpoint,
+    mut status: ConnectorEndpointStatus,
+    now: Timestamp,
+) -> Report<ConnectorEndpointStatus> {
+    let before = status.conditions.clone();
+    status.observed_generation = object.metadata.generation.unwrap_or_default();
+    suspend(&mut status.conditions, status.observed_generation, now);
+    Report {
+        outcome: outcome(&status.conditions),
+        events: transitions(&before, &status.conditions),
+        next: summary::SUSPENDED_LOOK,
+        stamps: false,
+        status,
+    }
+}

@@ -1,0 +1,289 @@
+//! Drives one `AzureKeystoreConnection`. In: the object. Out: one status and the next look.
+//! Never: decides (`plan`), speaks to a cloud (`observe`, `apply`), words a condition (`plan`, `report`).
+
+mod apply;
+mod desired;
+mod observe;
+mod operations;
+mod plan;
+mod report;
+mod resolve;
+
+pub(crate) use self::operations::Operations;
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::sync::watch;
+
+use self::{
+    desired::{Desired, Login, Target},
+    observe::{Azure, Observed, Readers, UkoSide},
+    plan::{Case, Step},
+};
+use crate::{
+    api::v1alpha1::{
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState, Memory,
+        Mode, PendingCreate,
+    },
+    clouds::{
+        Clouds,
+        azure::ArmId,
+        http::{Class, Error, Service},
+        ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
+    },
+    reconcile::{
+        announce::Turn,
+        driver::{Controller, Report, Shared, lock_owner},
+        look::{Look, request},
+        policy_file::PolicyState,
+        stage::Plan,
+        summary::Done,
+        wake::{Key, Kind, Names},
+    },
+};
+
+/// Tag with the owner's hash.
+const OWNER_TAG: &str = "uko-operator-owner";
+/// Tag with the owner's name.
+const OBJECT_TAG: &str = "uko-operator-object";
+/// New secrets, rights, approvals and endpoints take up to this long to spread through the clouds.
+const SPREADING: Duration = Duration::from_secs(15 * 60);
+
+/// The controller of the kind.
+pub(crate) struct KeystoreConnections {
+    /// What both controllers hold.
+    pub shared: Arc<Shared>,
+    /// The way to the clouds.
+    pub clouds: Clouds,
+    /// The policy in force.
+    pub policy: watch::Receiver<PolicyState>,
+    /// Writes that Azure is still working on.
+    pub operations: Operations,
+}
+
+/// What plan reads of the object's own past: ids that status caches, and its memory.
+struct Past<'a> {
+    memory: &'a Memory,
+    interval: Duration,
+    uko_vault: Option<UkoVaultId>,
+    keystore: Option<KeystoreId>,
+    private_endpoint: Option<ArmId>,
+    test: Option<&'a ConnectionTestStatus>,
+    credentials: Option<&'a CredentialsInUse>,
+    password_fingerprint: Option<String>,
+    fingerprint: &'a (dyn Fn(&KeystoreDraft) -> String + Sync),
+    test_requested: Option<String>,
+    recreate_requested: bool,
+    kek_was_healthy: bool,
+}
+
+/// What one look and what followed from it gave.
+struct Pass {
+    seen: Observed,
+    plan: Plan<Step>,
+    done: Done,
+    step: Option<Step>,
+    tested: Option<ConnectionTestStatus>,
+    pending: Option<PendingCreate>,
+    quick: bool,
+}
+
+impl Controller for KeystoreConnections {
+    type Object = AzureKeystoreConnection;
+    type Status = AzureKeystoreConnectionStatus;
+    const KIND: Kind = Kind::AzureKeystoreConnection;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn status(object: &AzureKeystoreConnection) -> AzureKeystoreConnectionStatus {
+        object.status.clone().unwrap_or_default()
+    }
+
+    fn names(object: &AzureKeystoreConnection) -> Names {
+        resolve::names(object)
+    }
+
+    async fn pass(&self, object: &AzureKeystoreConnection, now: Timestamp) -> Report<AzureKeystoreConnectionStatus> {
+        let status = Self::status(object);
+        if object.spec.suspend.unwrap_or_default() {
+            return report::suspended(object, status, now);
+        }
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        let found = resolve::references(&self.shared.kube, &key.0, object).await;
+        let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
+        let password = &object.spec.azure.service_principal.password_secret_ref;
+        let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprints, password, "clientSecret");
+        let policy = Arc::clone(&self.policy.borrow().policy);
+        let want = Desired::parse(object, &key, &self.shared.cluster_id, found, &policy);
+        let annotations = object.metadata.annotations.as_ref();
+        let before = status.memory.clone().unwrap_or_default();
+        let handled = status.last_handled_reconcile_at.as_deref();
+        let look = Look::decide(&before, inputs, annotations, handled, &self.shared.pace, now);
+        // The draft does not show its password, so the password's own fingerprint goes in beside it.
+        let held = password_fingerprint.clone().unwrap_or_default();
+        let fingerprint =
+            |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
+        let past = Past {
+            memory: &look.memory,
+            interval: self.interval(object),
+            uko_vault: status.uko.as_ref().and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
+            keystore: status.uko.as_ref().and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
+            private_endpoint: status.azure.as_ref().and_then(|azure| azure.private_endpoint_id.as_deref()).and_then(ArmId::parse),
+            test: status.connection_test.as_ref(),
+            credentials: status.uko.as_ref().and_then(|uko| uko.credentials.as_ref()),
+            password_fingerprint,
+            fingerprint: &fingerprint,
+            test_requested: request(annotations, "test-requested-at").filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
+            recreate_requested: recreate_requested(annotations, &before),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
+        };
+        let pass = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &pass };
+        report::report(&told, &self.shared.pace, now)
+    }
+
+    fn observe_metrics(&self, key: &Key, status: &AzureKeystoreConnectionStatus) {
+        self.shared.metrics.conditions(Self::KIND, key, &status.conditions);
+        let state = status.key_encryption_key.as_ref().map(|kek| format!("{:?}", kek.state));
+        self.shared.metrics.kek(key, state);
+    }
+}
+
+/// A wish to have a removed thing made again counts only if it is younger than the thing.
+fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
+    let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
+    asked.is_some_and(|asked| memory.registered_at.as_ref().is_none_or(|registered| asked > registered.0))
+}
+
+/// A certificate and its key in one PEM.
+fn joined(certificate: &secrecy::SecretString, key: &secrecy::SecretString) -> secrecy::SecretString {
+    use secrecy::ExposeSecret;
+    format!("{}\n{}", certificate.expose_secret(), key.expose_secret()).into()
+}
+
+impl KeystoreConnections {
+    /// The key-encryption key may ask for a shorter interval than the whole.
+    fn interval(&self, object: &AzureKeystoreConnection) -> Duration {
+        let pace = &self.shared.pace;
+        let kek = object.spec.key_encryption_key.as_ref().and_then(|kek| kek.check_interval_seconds);
+        let whole = pace.interval(object.spec.interval_seconds);
+        kek.map_or(whole, |kek| whole.min(pace.interval(Some(kek))))
+    }
+
+    async fn look_and_act(
+        &self,
+        want: &Desired,
+        past: &Past<'_>,
+        look: &Look,
+        key: &Key,
+        status: &AzureKeystoreConnectionStatus,
+        now: Timestamp,
+    ) -> Pass {
+        let owner = lock_owner(Self::KIND, key);
+        let refused = want.refused.is_some();
+        if look.quick && !refused && past.keystore.is_some() && past.test_requested.is_none() {
+            let readers = self.readers(want, status, &owner).await;
+            let seen = observe::everything(&readers, want, past, true).await;
+            let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
+            if plan.is_settled() && plan.drift.is_empty() {
+                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending: None, quick: true };
+            }
+        }
+        // While the policy refuses the target, not even a token is asked for there.
+        let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
+        let seen = observe::everything(&readers, want, past, false).await;
+        if matches!(seen.operation, observe::Operation::None) {
+            self.shared.locks.clear(&owner);
+        }
+        let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
+        let step = plan.next().cloned();
+        let (done, tested, pending) = match (&step, want.mode) {
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
+            // A connection test that a person asked for is the one call that Plan may make.
+            (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
+                self.act(&readers, want, past, step, &owner, status, now).await
+            }
+            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
+        };
+        Pass { seen, plan, done, step, tested, pending, quick: false }
+    }
+
+    /// At most one write; a creation is announced in a pass of its own.
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing, and none belongs to another")]
+    async fn act(
+        &self,
+        readers: &Readers,
+        want: &Desired,
+        past: &Past<'_>,
+        step: &Step,
+        owner: &str,
+        status: &AzureKeystoreConnectionStatus,
+        now: Timestamp,
+    ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
+        let mut locks = Vec::new();
+        if step.touches_key_vault() {
+            locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
+        }
+        if let Step::CreatePrivateEndpoint { draft, .. } = step {
+            locks.push(draft.subnet_id.as_str().to_ascii_lowercase());
+        }
+        let pending = status.pending_create.as_ref();
+        match self.shared.turn(owner, &locks, step.creates(), pending, now) {
+            Turn::Send => {}
+            Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
+            Turn::Held(word, wait) => return (Done::Held(word, wait), None, pending.cloned()),
+        }
+        let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
+        let (done, tested) = apply::step(&writers, want, past, step, now).await;
+        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
+        (done, tested, pending.cloned().filter(|_| lost && step.creates().is_some()))
+    }
+
+    /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.
+    async fn readers(&self, want: &Desired, status: &AzureKeystoreConnectionStatus, owner: &str) -> Readers {
+        let azure = match &want.operator {
+            Ok(operator) => {
+                let arm = self.clouds.resource_manager(want.cloud, operator.clone());
+                Some(Azure {
+                    entra: self.clouds.entra(),
+                    operation: self.operations.poll(&arm, owner, &self.shared.pace).await,
+                    data: self.clouds.key_vault_data(want.cloud, operator.clone()),
+                    operator: operator.clone(),
+                    arm,
+                })
+            }
+            Err(_) => None,
+        };
+        let uko = match &want.login {
+            Ok(login) => Some(self.uko(login, status).await),
+            Err(_) => None,
+        };
+        Readers { azure, uko }
+    }
+
+    async fn uko(&self, login: &Login, status: &AzureKeystoreConnectionStatus) -> UkoSide {
+        let cached = status.uko.as_ref().and_then(|uko| uko.base_url.as_deref());
+        let base = match &login.target {
+            Target::Hpcs { region, instance_id, credential } => match cached.and_then(UkoUrl::parse_hosted) {
+                Some(base) => Ok(base),
+                None => self.clouds.broker().uko_url(region, instance_id, credential).await,
+            },
+            Target::Server { url, .. } => UkoUrl::self_managed(url).ok_or_else(|| {
+                let advice = "spec.uko.server.url must be https://host or https://host:port.";
+                Error::new(Service::Uko, "Connect", Class::Invalid, "UkoAddressRefused", advice)
+            }),
+        };
+        let base_url = base.as_ref().ok().map(|base| base.as_str().to_owned());
+        let reader = base.and_then(|base| match &login.target {
+            Target::Hpcs { .. } => Ok(self.clouds.uko(base, login.credential.clone())),
+            Target::Server { ca, identity, .. } => {
+                self.clouds.private_uko(base, login.credential.clone(), ca.as_ref(), identity.as_ref())
+            }
+        });
+        UkoSide { reader, base_url }
+    }
+}

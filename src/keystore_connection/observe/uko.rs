@@ -1,0 +1,115 @@
+//! Looks at UKO: vault, keystore, health.
+//!
+//! In: a reader of one UKO. Out: the UKO half of [`Observed`]. Never: writes; sends a password.
+
+use futures::join;
+
+use super::Observed;
+use crate::{
+    clouds::{
+        http::Error,
+        ibm::{Keystore, KeystoreId, Uko, UkoVaultId, uko::KeystoreKind},
+    },
+    keystore_connection::{
+        Past,
+        desired::{Desired, UkoVaultWanted},
+    },
+    reconcile::{fault::Fault, ownership::Mark, stage::Seen},
+};
+
+/// A reader of one UKO, or why there is none.
+pub(in crate::keystore_connection) struct UkoSide {
+    /// The reader.
+    pub reader: Result<Uko, Error>,
+    /// Its URL.
+    pub base_url: Option<String>,
+}
+
+impl UkoSide {
+    /// Fills in the UKO half of `seen`.
+    pub(super) async fn look(&self, seen: &mut Observed, want: &Desired, past: &Past<'_>, quick: bool) {
+        let uko = match &self.reader {
+            Ok(uko) => uko,
+            Err(error) => {
+                seen.login = Seen::Unknown(Fault::from(error.clone()));
+                return;
+            }
+        };
+        seen.base_url.clone_from(&self.base_url);
+        if quick {
+            if let (Some(vault), Some(keystore)) = (&past.uko_vault, &past.keystore) {
+                one(seen, uko, vault, keystore).await;
+            }
+            return;
+        }
+        if let Err(error) = uko.sign_in().await {
+            seen.login = Seen::Unknown(Fault::from(error));
+            return;
+        }
+        seen.login = Seen::Present(());
+        let vaults = async {
+            match &want.uko_vault {
+                UkoVaultWanted::Id(id) => Seen::always(uko.vault(id).await.map(|vault| vault.into_iter().collect())),
+                UkoVaultWanted::Named { name, .. } => Seen::always(uko.vaults_named(name).await),
+            }
+        };
+        let known = async {
+            let mut known = Observed::default();
+            if let (Some(vault), Some(keystore)) = (&past.uko_vault, &past.keystore) {
+                one(&mut known, uko, vault, keystore).await;
+            }
+            known
+        };
+        let (vaults, known) = join!(vaults, known);
+        let id = match vaults.present().map(Vec::as_slice) {
+            Some([one]) => Some(one.id.clone()),
+            Some(_) | None => None,
+        };
+        seen.uko_vaults = vaults;
+        (seen.keystore, seen.health) = (known.keystore, known.health);
+        match (&seen.keystore, id) {
+            (Seen::Absent | Seen::NotLooked, Some(id)) => search(seen, uko, want, &id).await,
+            (Seen::Present(_) | Seen::Unknown(_), _) | (_, None) => {}
+        }
+    }
+}
+
+/// The keystore that status names, and its health, at once.
+async fn one(seen: &mut Observed, uko: &Uko, vault: &UkoVaultId, keystore: &KeystoreId) {
+    let (read, status) = join!(uko.keystore(vault, keystore), uko.status(vault, keystore));
+    seen.keystore = Seen::of(read);
+    if seen.keystore.present().is_some() {
+        seen.health = Seen::always(status);
+    }
+}
+
+/// Over all pages: by our mark, then by Key Vault, then by exact name. The answer of a list holds no `ETag`, so the find is read again.
+async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVaultId) {
+    seen.keystores = Seen::always(uko.keystores(vault).await);
+    let Some(all) = seen.keystores.present() else {
+        if let Some(fault) = seen.keystores.fault() {
+            seen.keystore = Seen::Unknown(fault.clone());
+        }
+        return;
+    };
+    match pick(all, want).map(|found| found.id.clone()) {
+        Some(id) => one(seen, uko, vault, &id).await,
+        None => seen.keystore = Seen::Absent,
+    }
+}
+
+fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
+    let marked = |keystore: &&Keystore| {
+        matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash)
+    };
+    let same_vault = |keystore: &&Keystore| {
+        let is = |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
+        keystore.kind == KeystoreKind::AzureKeyVault
+            && is(&keystore.azure_service_name, &want.vault.name)
+            && is(&keystore.azure_subscription_id, &want.vault.subscription_id)
+    };
+    all.iter()
+        .find(marked)
+        .or_else(|| all.iter().find(same_vault))
+        .or_else(|| all.iter().find(|keystore| keystore.name == want.keystore.name))
+}

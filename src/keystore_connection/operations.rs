@@ -1,0 +1,82 @@
+//! Writes that Azure accepted and is still working on.
+//!
+//! In: the first answer of a write. Out: how it is getting on. Never: outlives the process; after a restart the resource itself tells.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::observe::Operation;
+use crate::{
+    clouds::azure::{Accepted, OperationState, OperationUrl, ResourceManager},
+    reconcile::{fault::Fault, pace::PaceSettings},
+};
+
+/// Azure takes minutes at most; after that the resource's own state counts [P].
+const BUDGET: Duration = Duration::from_secs(15 * 60);
+
+/// One operation an object at most; the table is as long as the list of objects.
+#[derive(Debug, Default)]
+pub(crate) struct Operations {
+    running: Mutex<HashMap<String, Running>>,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    url: OperationUrl,
+    since: Instant,
+    not_before: Instant,
+}
+
+impl Operations {
+    /// Remembers where to ask.
+    pub(super) fn follow(&self, owner: &str, accepted: Accepted) {
+        let Some(url) = accepted.operation else { return };
+        let now = Instant::now();
+        let not_before = now + accepted.retry_after.unwrap_or_default();
+        self.lock().insert(owner.to_owned(), Running { url, since: now, not_before });
+    }
+
+    /// Asks, unless Azure said that it is too early.
+    pub(super) async fn poll(&self, arm: &ResourceManager, owner: &str, pace: &PaceSettings) -> Operation {
+        let Some(running) = self.lock().get(owner).cloned() else { return Operation::None };
+        let early = running.not_before.saturating_duration_since(Instant::now());
+        if early > Duration::ZERO {
+            return Operation::Running(early);
+        }
+        if running.since.elapsed() > BUDGET {
+            self.forget(owner);
+            return Operation::None;
+        }
+        match arm.operation(&running.url).await {
+            Ok(OperationState::Running { retry_after }) => {
+                let wait = pace.for_cloud(retry_after);
+                let later = Running { not_before: Instant::now() + wait, ..running };
+                self.lock().insert(owner.to_owned(), later);
+                Operation::Running(wait)
+            }
+            Ok(OperationState::Succeeded) => {
+                self.forget(owner);
+                Operation::None
+            }
+            Ok(OperationState::Failed(error)) => {
+                self.forget(owner);
+                Operation::Failed(Fault::from(error))
+            }
+            // The poll failed, not the operation: the resource tells how it went.
+            Err(_) => Operation::None,
+        }
+    }
+
+    fn forget(&self, owner: &str) {
+        self.lock().remove(owner);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

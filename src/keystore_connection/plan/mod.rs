@@ -1,0 +1,93 @@
+//! Compares what is wanted with what was seen: a verdict for each stage, and the steps still to do.
+//!
+//! In: [`Desired`], [`Observed`], [`Past`], the time. Out: a [`Plan`]. Never: I/O, clock, log.
+
+mod identities;
+pub(super) mod kek;
+mod keystore;
+pub(super) mod network_access;
+pub(super) mod path;
+mod private_endpoint;
+mod step;
+mod test;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+use k8s_openapi::jiff::Timestamp;
+
+pub(super) use self::{keystore::is_ours, step::Step};
+use super::{Past, desired::Desired, observe::Observed};
+use crate::{
+    api::condition::ConditionType,
+    reconcile::{
+        fault::Fault,
+        stage::{Plan, Stage, Verdict},
+    },
+};
+
+/// Everything that a stage may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    /// What is wanted.
+    pub want: &'a Desired,
+    /// What was seen.
+    pub seen: &'a Observed,
+    /// What status remembers.
+    pub past: &'a Past<'a>,
+    /// Only the four things that change by themselves were looked at.
+    pub quick: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The plan.
+pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
+    let mut drift = Vec::new();
+    let credentials = identities::credentials_valid(case);
+    let may_act = credentials.carries() || matches!(&credentials, Verdict::Unclear(_));
+    let vault = hold(vault::vault_ready(case), may_act);
+    let endpoint = hold(private_endpoint::private_endpoint_ready(case, &vault, &mut drift), may_act);
+    let path = path::connector_endpoint_ready(case);
+    let ready_path = first_open([
+        (ConditionType::CredentialsValid, &credentials),
+        (ConditionType::VaultReady, &vault),
+        (ConditionType::PrivateEndpointReady, &endpoint),
+        (ConditionType::ConnectorEndpointReady, &path),
+    ]);
+    let tested = test::connection_tested(case, ready_path);
+    let open = ready_path.or_else(|| first_open([(ConditionType::ConnectionTested, &tested)]));
+    let keystore = keystore::keystore_connected(case, open, &mut drift);
+    let kek = kek::key_encryption_key_healthy(case, &keystore);
+    let before = open.or_else(|| first_open([(ConditionType::KeystoreConnected, &keystore)]));
+    let access = network_access::network_access_applied(case, before, &keystore);
+    let stages = vec![
+        Stage::new(ConditionType::CredentialsValid, credentials),
+        Stage::new(ConditionType::VaultReady, vault),
+        Stage::new(ConditionType::PrivateEndpointReady, endpoint),
+        Stage::new(ConditionType::ConnectorEndpointReady, path),
+        Stage::new(ConditionType::ConnectionTested, tested),
+        Stage::new(ConditionType::KeystoreConnected, keystore),
+        Stage { red_at_once: true, ..Stage::new(ConditionType::KeyEncryptionKeyHealthy, kek) },
+        Stage::new(ConditionType::NetworkAccessApplied, access),
+    ];
+    Plan { stages, drift }
+}
+
+/// The first of these stages that does not carry.
+fn first_open<const N: usize>(stages: [(ConditionType, &Verdict<Step>); N]) -> Option<ConditionType> {
+    stages.into_iter().find(|(_, verdict)| !verdict.carries()).map(|(condition, _)| condition)
+}
+
+/// Nothing is written while we do not know who we are.
+fn hold(verdict: Verdict<Step>, may_act: bool) -> Verdict<Step> {
+    match verdict {
+        Verdict::Do(..) if !may_act => Verdict::Behind(ConditionType::CredentialsValid),
+        verdict => verdict,
+    }
+}
+
+/// A fault that was read: passing ones leave the stage unclear, others block it.
+fn faulty(fault: &Fault) -> Verdict<Step> {
+    if fault.is_passing() { Verdict::Unclear(fault.clone()) } else { Verdict::Blocked(fault.clone()) }
+}

@@ -1,0 +1,123 @@
+//! Stage `NetworkAccessApplied`: the Key Vault's public address is closed, if asked for, and only once the private path is proven.
+//!
+//! In: every fact about the path. Out: a verdict. Never: opens it again; closes it on a guess.
+
+use super::{Case, Step, faulty};
+use crate::{
+    api::condition::ConditionType,
+    clouds::{
+        azure::{ArmId, PublicAccess},
+        ibm::Health,
+    },
+    keystore_connection::{SPREADING, desired::Path},
+    reconcile::{
+        fault::Fault,
+        stage::{Seen, Verdict},
+        summary::age,
+    },
+};
+
+/// After so many reversals by others we stop.
+const REVERSALS: u32 = 2;
+
+pub(super) fn network_access_applied(case: Case<'_>, open: Option<ConditionType>, keystore: &Verdict<Step>) -> Verdict<Step> {
+    if !case.want.close_public_access {
+        return Verdict::met("NotManaged", "spec.azure.publicNetworkAccess is absent: the public address is left as it is.");
+    }
+    let vault = match &case.seen.vault {
+        Seen::Unknown(fault) => return faulty(fault),
+        Seen::Absent | Seen::NotLooked => return Verdict::Behind(ConditionType::VaultReady),
+        Seen::Present(vault) => vault,
+    };
+    match &vault.public_network_access {
+        PublicAccess::Disabled => return Verdict::met("PublicAccessDisabled", "The Key Vault does not answer on its public address."),
+        PublicAccess::SecuredByPerimeter => {
+            return Verdict::met("SecuredByPerimeter", "A network security perimeter guards the Key Vault's public address.");
+        }
+        PublicAccess::Enabled | PublicAccess::Other(_) => {}
+    }
+    if case.past.memory.reopened_by_others.unwrap_or_default() >= REVERSALS {
+        return Verdict::Blocked(Fault::awaiting_person(
+            "PublicAccessDrift",
+            "Someone, perhaps an Azure Policy, opens the public address again after each closing. Find out who; then touch this object's spec.",
+        ));
+    }
+    if let Some(stage) = open {
+        return Verdict::Behind(stage);
+    }
+    if !keystore.carries() || case.quick {
+        return Verdict::Behind(ConditionType::KeystoreConnected);
+    }
+    if let Some(why) = unproven(case) {
+        return Verdict::Blocked(Fault::awaiting_person("PrivatePathUnproven", format!("The public address stays open: {why}")));
+    }
+    fresh_heartbeat(case).unwrap_or_else(|| {
+        Verdict::step(Step::ClosePublicAccess, "PublicAccessInProgress", "The private path is proven; the public address is being closed.")
+    })
+}
+
+/// What stands against closing, apart from the heartbeat. `None` once every fact is there.
+pub(in crate::keystore_connection) fn unproven(case: Case<'_>) -> Option<String> {
+    let (Some(wanted), Some(endpoint)) = (&case.want.private_endpoint, case.seen.endpoint.present()) else {
+        return Some("without spec.privateEndpoint nobody here can prove the private path. Let the operator manage it, or close the address by hand.".to_owned());
+    };
+    let there = case.seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
+    let approved = |state: &crate::clouds::azure::ConnectionState| state.status == crate::clouds::azure::ConnectionStatus::Approved;
+    if !approved(&endpoint.connection) || !there.is_some_and(|connection| approved(&connection.state)) {
+        return Some("the private endpoint is not approved on both sides.".to_owned());
+    }
+    let Some(address) = case.seen.interface.present().and_then(|interface| interface.vault_address()) else {
+        return Some("the private endpoint has no address.".to_owned());
+    };
+    if leads_to_address(&case.want.path, address) {
+        return None;
+    }
+    names_lead_there(case, &wanted.network, address)
+}
+
+fn leads_to_address(path: &Path, address: &str) -> bool {
+    match path {
+        Path::Connector { found, .. } => found.present().is_some_and(|endpoint| &*endpoint.spec.destination.host == address),
+        Path::External(proxy) => proxy.rsplit_once(':').is_some_and(|(host, port)| host == address && port == "443"),
+        Path::Direct => false,
+    }
+}
+
+fn names_lead_there(case: Case<'_>, network: &ArmId, address: &str) -> Option<String> {
+    let cure = "Set spec.privateEndpoint.privateDnsZoneId and link the zone to the virtual network, or make the private address itself the destination.";
+    match &case.seen.record {
+        Seen::Present(record) if record.is_exactly(address) => {}
+        Seen::Present(_) => return Some(format!("the vault's A record is not the private endpoint's address {address}. {cure}")),
+        Seen::Absent | Seen::NotLooked => return Some(format!("the vault has no A record in a private DNS zone that we know. {cure}")),
+        Seen::Unknown(_) => return Some(format!("the vault's A record could not be read. {cure}")),
+    }
+    let linked = case.seen.links.present().is_some_and(|links| links.iter().any(|link| link.is_ready() && link.leads_to(network)));
+    (!linked).then(|| format!("the private DNS zone is not linked to the endpoint's virtual network. {cure}"))
+}
+
+/// UKO must have been seen well after the path became what it is.
+fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
+    let since = case.past.memory.path_facts_since.as_ref().map(|time| time.0.as_second());
+    let status = case.seen.health.present()?;
+    match (since, status.last_heartbeat) {
+        (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat >= since => None,
+        (_, _) => Some(Verdict::in_progress(
+            "PublicAccessInProgress",
+            "The path is complete; before the public address is closed, UKO must have been seen well over it once more.",
+            None,
+        )),
+    }
+}
+
+/// UKO turned unhealthy within a quarter of an hour after we closed the public address.
+pub(super) fn path_lost(case: Case<'_>) -> Option<Fault> {
+    let closed = case.past.memory.closed_at.as_ref()?;
+    let lost = case.past.memory.path_lost.unwrap_or_default() || age(closed, case.now) < SPREADING;
+    lost.then(|| {
+        let vault = &case.want.vault.name;
+        Fault::awaiting_person(
+            "PathLostAfterClosing",
+            format!("UKO lost the Key Vault right after its public address was closed, so it had not come over the private path. To open it again: az keyvault update --name {vault} --public-network-access Enabled. It is not opened by itself."),
+        )
+    })
+}

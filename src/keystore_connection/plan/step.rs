@@ -1,0 +1,193 @@
+//! The writes that an `AzureKeystoreConnection` can need.
+//!
+//! In: ids and drafts. Out: a step that can be put into words. Never: sends anything.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    api::v1alpha1::{PlanAction, PlannedStep},
+    clouds::{
+        azure::{ArmId, PrivateEndpoint, PrivateEndpointDraft},
+        ibm::{KeystoreChange, KeystoreDraft, KeystoreHandle, UkoVaultId},
+    },
+    reconcile::stage::Describe,
+};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one a pass")]
+pub(crate) enum Step {
+    /// Add key permissions to the access policy.
+    GrantKeyPermissions {
+        /// Of whom.
+        object_id: String,
+        /// Exactly what is missing.
+        permissions: Vec<&'static str>,
+    },
+    /// Make the private endpoint.
+    CreatePrivateEndpoint {
+        /// Its id.
+        id: ArmId,
+        /// As asked for.
+        draft: PrivateEndpointDraft,
+    },
+    /// Set tags on it; adoption is this too.
+    TagPrivateEndpoint {
+        /// As it was read.
+        endpoint: PrivateEndpoint,
+        /// All tags it shall have.
+        tags: BTreeMap<String, String>,
+        /// It was nobody's before.
+        adopt: bool,
+    },
+    /// Ask again for an endpoint that Azure could not finish.
+    RetryPrivateEndpoint {
+        /// As it was read.
+        endpoint: PrivateEndpoint,
+    },
+    /// Approve our own connection on the vault's side.
+    ApproveConnection {
+        /// Its name there.
+        name: String,
+    },
+    /// Make the DNS zone group.
+    CreateDnsZoneGroup {
+        /// Of which endpoint.
+        endpoint: ArmId,
+        /// With which zone.
+        zone: ArmId,
+    },
+    /// Make the UKO vault.
+    CreateUkoVault {
+        /// Its name.
+        name: String,
+        /// Our mark.
+        description: String,
+    },
+    /// Let UKO try the connection without keeping anything.
+    TestConnection(KeystoreDraft),
+    /// Register the keystore.
+    CreateKeystore(KeystoreDraft),
+    /// Put our mark on an unowned keystore.
+    AdoptKeystore {
+        /// In which vault.
+        vault: UkoVaultId,
+        /// Which, at which version.
+        handle: KeystoreHandle,
+        /// Its name.
+        name: String,
+        /// The mark.
+        change: KeystoreChange,
+    },
+    /// Change what differs.
+    UpdateKeystore {
+        /// In which vault.
+        vault: UkoVaultId,
+        /// Which, at which version.
+        handle: KeystoreHandle,
+        /// Its name.
+        name: String,
+        /// What.
+        change: KeystoreChange,
+    },
+    /// Close the public address of the Key Vault.
+    ClosePublicAccess,
+}
+
+impl Step {
+    /// What must be announced before it is sent, because sending it twice would make two.
+    pub(crate) fn creates(&self) -> Option<&'static str> {
+        match self {
+            Self::CreateUkoVault { .. } => Some("UkoVault"),
+            Self::CreateKeystore(_) => Some("Keystore"),
+            Self::GrantKeyPermissions { .. }
+            | Self::CreatePrivateEndpoint { .. }
+            | Self::TagPrivateEndpoint { .. }
+            | Self::RetryPrivateEndpoint { .. }
+            | Self::ApproveConnection { .. }
+            | Self::CreateDnsZoneGroup { .. }
+            | Self::TestConnection(_)
+            | Self::AdoptKeystore { .. }
+            | Self::UpdateKeystore { .. }
+            | Self::ClosePublicAccess => None,
+        }
+    }
+
+    /// Whether it changes the Key Vault, of which one change runs at a time.
+    pub(crate) fn touches_key_vault(&self) -> bool {
+        match self {
+            Self::GrantKeyPermissions { .. }
+            | Self::CreatePrivateEndpoint { .. }
+            | Self::TagPrivateEndpoint { .. }
+            | Self::RetryPrivateEndpoint { .. }
+            | Self::ApproveConnection { .. }
+            | Self::ClosePublicAccess => true,
+            Self::CreateDnsZoneGroup { .. }
+            | Self::CreateUkoVault { .. }
+            | Self::TestConnection(_)
+            | Self::CreateKeystore(_)
+            | Self::AdoptKeystore { .. }
+            | Self::UpdateKeystore { .. } => false,
+        }
+    }
+}
+
+impl Describe for Step {
+    fn describe(&self) -> PlannedStep {
+        let (action, resource, detail) = match self {
+            Self::GrantKeyPermissions { object_id, permissions } => (
+                PlanAction::Update,
+                "access policy of the Key Vault".to_owned(),
+                format!("grant {object_id}: {}", permissions.join(", ")),
+            ),
+            Self::CreatePrivateEndpoint { id, draft } => (
+                PlanAction::Create,
+                format!("private endpoint {}", id.last_segment()),
+                format!("in {}, {}", draft.subnet_id.last_segment(), draft.private_ip_address.as_deref().unwrap_or("dynamic address")),
+            ),
+            Self::TagPrivateEndpoint { endpoint, adopt, .. } => (
+                if *adopt { PlanAction::Adopt } else { PlanAction::Update },
+                format!("private endpoint {}", endpoint.name),
+                if *adopt { "put the owner's tags on it" } else { "set its tags" }.to_owned(),
+            ),
+            Self::RetryPrivateEndpoint { endpoint } => {
+                (PlanAction::Update, format!("private endpoint {}", endpoint.name), "ask Azure for it again".to_owned())
+            }
+            Self::ApproveConnection { name } => {
+                (PlanAction::Update, format!("private endpoint connection {name}"), "approve it on the Key Vault".to_owned())
+            }
+            Self::CreateDnsZoneGroup { zone, .. } => (
+                PlanAction::Create,
+                "DNS zone group uko-operator".to_owned(),
+                format!("in {}", zone.last_segment()),
+            ),
+            Self::CreateUkoVault { name, .. } => (PlanAction::Create, format!("UKO vault {name}"), "as spec.uko.vault asks".to_owned()),
+            Self::TestConnection(draft) => (
+                PlanAction::Wait,
+                format!("keystore {}", draft.name),
+                "let UKO test the connection (dry run; it may have effects in the Key Vault)".to_owned(),
+            ),
+            Self::CreateKeystore(draft) => (
+                PlanAction::Create,
+                format!("keystore {}", draft.name),
+                format!("for Key Vault {}; a keystore costs money", draft.azure_service_name),
+            ),
+            Self::AdoptKeystore { name, .. } => {
+                (PlanAction::Adopt, format!("keystore {name}"), "put the owner's mark into its description".to_owned())
+            }
+            Self::UpdateKeystore { name, change, .. } => (
+                PlanAction::Update,
+                format!("keystore {name}"),
+                match change {
+                    KeystoreChange::Labels(_) => "set name, description or groups",
+                    KeystoreChange::Connection(_) => "set connection properties",
+                }
+                .to_owned(),
+            ),
+            Self::ClosePublicAccess => {
+                (PlanAction::Update, "Key Vault".to_owned(), "disable public network access".to_owned())
+            }
+        };
+        PlannedStep { action, resource, detail, estimated_cost: None }
+    }
+}

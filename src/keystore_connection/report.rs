@@ -1,0 +1,277 @@
+//! Puts one pass of an `AzureKeystoreConnection` into its status.
+//!
+//! In: what was wanted, seen, planned and done. Out: a [`Report`]. Never: I/O; the driver writes it.
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{
+    Pass, Past,
+    desired::Desired,
+    observe::Operation,
+    plan::{self, Case, Step},
+};
+use crate::{
+    api::v1alpha1::{
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, AzureStatus, CredentialsInUse, DriftPolicy,
+        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, UkoStatus,
+    },
+    clouds::azure::ProvisioningState,
+    reconcile::{
+        driver::Report,
+        look::{Look, request},
+        pace::PaceSettings,
+        stage::{Seen, Word},
+        summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
+    },
+};
+
+/// Everything a report is made of.
+pub(super) struct Told<'a> {
+    /// The object.
+    pub object: &'a AzureKeystoreConnection,
+    /// Its status before.
+    pub before: &'a AzureKeystoreConnectionStatus,
+    /// What is wanted.
+    pub want: &'a Desired,
+    /// What status remembered.
+    pub past: &'a Past<'a>,
+    /// How closely we looked.
+    pub look: &'a Look,
+    /// What came of it.
+    pub pass: &'a Pass,
+}
+
+/// The report of one pass.
+pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Report<AzureKeystoreConnectionStatus> {
+    let generation = told.object.metadata.generation.unwrap_or_default();
+    let pass = told.pass;
+    let frame = Frame {
+        previous: &told.before.conditions,
+        memory: &told.look.memory,
+        generation,
+        now,
+        pace,
+        interval: told.past.interval,
+        dice: fastrand::f64(),
+        mode: told.want.mode,
+        done: &pass.done,
+        report_drift: told.want.drift == DriftPolicy::Report,
+        ready: ready(told),
+    };
+    let summary = summarise(&pass.plan, &frame);
+    let settled = !pass.quick && pass.plan.is_settled();
+    let tested = pass.tested.is_some();
+    let annotations = told.object.metadata.annotations.as_ref();
+    let mut status = AzureKeystoreConnectionStatus {
+        connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
+        plan: pass.plan.preview(),
+        drift: pass.plan.drift.clone(),
+        pending_create: pass.pending.clone(),
+        last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
+        last_checked_at: Some(Time(now)),
+        last_handled_reconcile_at: told.look.requested.clone().or_else(|| told.before.last_handled_reconcile_at.clone()),
+        last_handled_test_at: if tested { request(annotations, "test-requested-at") } else { None }
+            .or_else(|| told.before.last_handled_test_at.clone()),
+        effective_interval_seconds: u32::try_from(pace.interval(told.object.spec.interval_seconds).as_secs()).ok(),
+        observed_generation: generation,
+        conditions: summary.conditions,
+        ..told.before.clone()
+    };
+    let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
+    status.azure = azure(told, &pass.seen);
+    status.tls_proxy = plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
+    status.uko = uko(told, now);
+    status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
+    status.memory = Some(remember(case, told, summary.memory, settled, &status));
+    Report {
+        outcome: outcome(&status.conditions),
+        events: transitions(&told.before.conditions, &status.conditions),
+        next: summary.next,
+        stamps: settled,
+        status,
+    }
+}
+
+fn ready(told: &Told<'_>) -> Word {
+    let vault = &told.want.vault.name;
+    match told.want.mode {
+        Mode::Plan => Word { reason: "NothingToDo", message: "Mode is Plan, and nothing would be done.".to_owned() },
+        Mode::Manage => Word {
+            reason: "KeysCanFlow",
+            message: format!("UKO can distribute keys into Key Vault {vault}."),
+        },
+    }
+}
+
+/// The `ConnectorEndpoint` could not be read this time, so what it said last stands.
+fn path_unread(told: &Told<'_>) -> bool {
+    match &told.want.path {
+        super::desired::Path::Connector { found, .. } => found.fault().is_some(),
+        super::desired::Path::Direct | super::desired::Path::External(_) => false,
+    }
+}
+
+fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus> {
+    let mut status = told.before.azure.clone().unwrap_or_default();
+    if let Some(vault) = seen.vault.present() {
+        status.vault_id = Some(vault.id.as_str().to_owned());
+        status.vault_uri.clone_from(&vault.vault_uri);
+        status.location = Some(vault.location.clone());
+        status.sku = Some(vault.sku.as_str().to_owned());
+        status.public_network_access = Some(vault.public_network_access.as_str().to_owned());
+    }
+    match &seen.endpoint {
+        Seen::Present(endpoint) => {
+            status.private_endpoint_id = Some(endpoint.id.as_str().to_owned());
+            let there = seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
+            let state = there.map_or(&endpoint.connection, |connection| &connection.state);
+            status.connection_state = Some(state.status.as_str().to_owned());
+        }
+        Seen::Absent => (status.private_endpoint_id, status.connection_state) = (None, None),
+        Seen::Unknown(_) | Seen::NotLooked => {}
+    }
+    match (&seen.interface, &seen.endpoint) {
+        (Seen::Present(interface), _) => status.private_ip_address = interface.vault_address().map(str::to_owned),
+        (Seen::Absent, _) | (_, Seen::Absent) => status.private_ip_address = None,
+        (Seen::Unknown(_) | Seen::NotLooked, _) => {}
+    }
+    (status != AzureStatus::default()).then_some(status)
+}
+
+fn uko(told: &Told<'_>, now: Timestamp) -> Option<UkoStatus> {
+    let seen = &told.pass.seen;
+    let mut status = told.before.uko.clone().unwrap_or_default();
+    if seen.base_url.is_some() {
+        status.base_url.clone_from(&seen.base_url);
+    }
+    if let Some([vault]) = seen.uko_vaults.present().map(Vec::as_slice) {
+        status.vault_id = Some(vault.id.as_str().to_owned());
+    }
+    let case = Case { want: told.want, seen, past: told.past, quick: told.pass.quick, now };
+    match &seen.keystore {
+        Seen::Present(keystore) if plan::is_ours(case, keystore) => {
+            status.keystore_id = Some(keystore.id.as_str().to_owned());
+        }
+        // The id of a removed keystore stays: it says that there was one, and that it is not to be made again by itself.
+        Seen::Present(_) | Seen::Absent | Seen::Unknown(_) | Seen::NotLooked => {}
+    }
+    match (&seen.health, &seen.keystore) {
+        (Seen::Present(health), _) => {
+            status.health = Some(health.health.as_str().to_owned());
+            status.last_heartbeat = health.last_heartbeat.and_then(|at| Timestamp::from_second(at).ok()).map(Time);
+        }
+        (_, Seen::Absent) => (status.health, status.last_heartbeat) = (None, None),
+        (Seen::Absent | Seen::Unknown(_) | Seen::NotLooked, _) => {}
+    }
+    if sent_password(told) {
+        status.credentials = told.past.password_fingerprint.clone().map(|fingerprint| CredentialsInUse {
+            secret_name: told.want.password_secret.clone(),
+            fingerprint,
+            since: Time(now),
+        });
+    }
+    (status != UkoStatus::default()).then_some(status)
+}
+
+/// UKO got the password in this pass, and took it.
+fn sent_password(told: &Told<'_>) -> bool {
+    use crate::clouds::ibm::KeystoreChange;
+    told.pass.done == Done::Wrote
+        && match &told.pass.step {
+            Some(Step::CreateKeystore(_)) => true,
+            Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) => {
+                change.azure_service_principal_password.is_some()
+            }
+            Some(_) | None => false,
+        }
+}
+
+fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncryptionKeyStatus> {
+    if case.want.kek == KeyEncryptionKeyPolicy::Ignore {
+        return None;
+    }
+    let Some(judged) = plan::kek::judge(case) else { return before };
+    let at = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
+    let key = judged.key;
+    Some(KeyEncryptionKeyStatus {
+        state: judged.state,
+        key_id: key.and_then(|key| key.id.clone()),
+        key_type: key.map(|key| key.kty.clone()),
+        key_size_bits: key.and_then(|key| key.size_bits),
+        operations: key.map(|key| key.ops.clone()).unwrap_or_default(),
+        enabled: key.map(|key| key.enabled),
+        expires_at: key.and_then(|key| key.expires).and_then(at),
+        scheduled_purge_at: judged.purge_at.and_then(at),
+        observed_at: Some(Time(case.now)),
+        observed_through: Some(judged.through.to_owned()),
+    })
+}
+
+/// Times that the next pass needs. Each can be lost: then only waiting is.
+fn remember(
+    case: Case<'_>,
+    told: &Told<'_>,
+    mut memory: Memory,
+    settled: bool,
+    status: &AzureKeystoreConnectionStatus,
+) -> Memory {
+    let now = || Some(Time(case.now));
+    if settled {
+        memory.full_look_at = now();
+    }
+    let registered = status.uko.as_ref().is_some_and(|uko| uko.keystore_id.is_some());
+    let wrote = |wanted: fn(&Step) -> bool| told.pass.done == Done::Wrote && told.pass.step.as_ref().is_some_and(wanted);
+    if wrote(|step| matches!(step, Step::CreateKeystore(_))) || (registered && memory.registered_at.is_none()) {
+        memory.registered_at = now();
+    }
+    if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {
+        memory.private_endpoint_retries = Some(memory.private_endpoint_retries.unwrap_or_default().saturating_add(1));
+    } else if case.seen.endpoint.present().is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded) {
+        memory.private_endpoint_retries = None;
+    }
+    network_access(case, told, &mut memory);
+    memory
+}
+
+fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
+    use crate::clouds::{azure::PublicAccess, ibm::Health};
+    if !case.want.close_public_access {
+        (memory.path_facts_since, memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None, None);
+        return;
+    }
+    if !case.quick && matches!(case.seen.operation, Operation::None) {
+        let proven = plan::network_access::unproven(case).is_none();
+        memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
+    }
+    let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
+    if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {
+        if memory.closed_at.is_some() {
+            memory.reopened_by_others = Some(memory.reopened_by_others.unwrap_or_default().saturating_add(1));
+        }
+        memory.closed_at = Some(Time(case.now));
+    }
+    let lost = case.seen.health.present().is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
+    let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
+    memory.path_lost = match (open, lost) {
+        (false, true) if young || memory.path_lost == Some(true) => Some(true),
+        (_, _) => None,
+    };
+}
+
+/// Nothing was looked at because the spec says so.
+pub(super) fn suspended(
+    object: &AzureKeystoreConnection,
+    mut status: AzureKeystoreConnectionStatus,
+    now: Timestamp,
+) -> Report<AzureKeystoreConnectionStatus> {
+    let before = status.conditions.clone();
+    status.observed_generation = object.metadata.generation.unwrap_or_default();
+    suspend(&mut status.conditions, status.observed_generation, now);
+    Report {
+        outcome: outcome(&status.conditions),
+        events: transitions(&before, &status.conditions),
+        next: summary::SUSPENDED_LOOK,
+        stamps: false,
+        status,
+    }
+}

@@ -1,0 +1,158 @@
+//! Creations that must not happen twice although the process may die between request and answer.
+//!
+//! In: what stands in `status.pendingCreate`, and what this process remembers of it. Out: announce, go, or wait. Never: sends anything.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{driver::Shared, stage::Word, summary::age};
+use crate::api::v1alpha1::PendingCreate;
+
+/// A request that was sent and never answered has had its effect by then, or never will.
+const LOST_AFTER: Duration = Duration::from_secs(120);
+/// How often to list meanwhile.
+const LIST_EVERY: Duration = Duration::from_secs(10);
+
+/// The announcements that this process made and has not used.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    fresh: Mutex<HashMap<String, Time>>,
+}
+
+/// Whether a step may be sent now.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Turn {
+    /// Send it.
+    Send,
+    /// First put this on record.
+    Record(PendingCreate),
+    /// Not now; why, and when to ask again.
+    Held(Word, Duration),
+}
+
+impl Shared {
+    /// Asks the table of locks and, for something that must not be made twice, the announcements.
+    pub(crate) fn turn(
+        &self,
+        owner: &str,
+        locks: &[String],
+        creates: Option<&str>,
+        pending: Option<&PendingCreate>,
+        now: Timestamp,
+    ) -> Turn {
+        if let Some(kind) = creates {
+            match self.announced.ask(owner, kind, pending, self.leadership.create_pause_left(), now) {
+                Permission::Announce(pending) => return Turn::Record(pending),
+                Permission::Go => {}
+                Permission::Wait(wait) => {
+                    let message = "An earlier request may still take effect; the clouds are asked again before a new one is sent.";
+                    return Turn::Held(Word { reason: "CreationOutcomeInProgress", message: message.to_owned() }, wait);
+                }
+            }
+        }
+        if self.locks.take(locks, owner) {
+            return Turn::Send;
+        }
+        // What was announced stays announced: it is sent as soon as the lock is free.
+        if let Some(pending) = pending.filter(|_| creates.is_some()) {
+            self.announced.keep(owner, pending);
+        }
+        let message = "Another object is changing the same Key Vault, subnet or connector; one change at a time.";
+        Turn::Held(Word { reason: "OtherChangeInProgress", message: message.to_owned() }, self.pace.poll_interval.min(Duration::from_secs(2)))
+    }
+}
+
+/// What may be done about a creation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Permission {
+    /// Put this on record; it ends the pass.
+    Announce(PendingCreate),
+    /// It is on record, by us, and was not sent yet: send it.
+    Go,
+    /// It may have been sent by a process that died: look again after this long.
+    Wait(Duration),
+}
+
+impl Announced {
+    /// What `owner` may do about creating `kind`. `pause` is what a leader that took an expired lease still has to wait.
+    pub(crate) fn ask(
+        &self,
+        owner: &str,
+        kind: &str,
+        pending: Option<&PendingCreate>,
+        pause: Duration,
+        now: Timestamp,
+    ) -> Permission {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if pause > Duration::ZERO {
+            return Permission::Wait(pause.min(LIST_EVERY));
+        }
+        let standing = pending.filter(|pending| pending.kind == kind);
+        if let Some(pending) = standing {
+            if fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
+                return Permission::Go;
+            }
+            if age(&pending.started_at, now) < LOST_AFTER {
+                return Permission::Wait(LIST_EVERY);
+            }
+        }
+        let started_at = Time(now);
+        fresh.insert(owner.to_owned(), started_at.clone());
+        Permission::Announce(PendingCreate { kind: kind.to_owned(), started_at })
+    }
+
+    /// The announcement was not used after all.
+    fn keep(&self, owner: &str, pending: &PendingCreate) {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.insert(owner.to_owned(), pending.started_at.clone());
+    }
+
+    /// Nothing is being created for `owner` any more.
+    pub(crate) fn forget(&self, owner: &str) {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn announced(permission: Permission) -> PendingCreate {
+        match permission {
+            Permission::Announce(pending) => pending,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_creation_is_announced_first_and_sent_once() {
+        let table = Announced::default();
+        let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(LIST_EVERY));
+    }
+
+    #[test]
+    fn another_process_waits_until_the_lost_request_can_have_no_effect_any_more() {
+        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let successor = Announced::default();
+        assert_eq!(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)), Permission::Wait(LIST_EVERY));
+        let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
+        assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
+    }
+
+    #[test]
+    fn a_leader_that_took_an_expired_lease_creates_nothing_at_first() {
+        let table = Announced::default();
+        assert_eq!(table.ask("a", "Keystore", None, Duration::from_secs(60), at(0)), Permission::Wait(LIST_EVERY));
+    }
+}

@@ -1,0 +1,250 @@
+//! Drives one kind: takes an object, lets its controller make one pass, writes status and events, says when to look again.
+//!
+//! In: watches and wake-ups. Out: one status write a pass at most. Never: knows a cloud; a failed event never hides the cause.
+
+use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use k8s_openapi::{NamespaceResourceScope, jiff::Timestamp};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::PartialObjectMeta,
+    runtime::{
+        PredicateConfig, WatchStreamExt,
+        controller::{self, Action, applier},
+        events::{Event, Recorder},
+        reflector::{self, ObjectRef},
+        watcher,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{
+    announce::Announced,
+    fault::Fault,
+    fingerprint::Fingerprints,
+    leadership::Leadership,
+    locks::Locks,
+    metrics::{Metrics, Outcome},
+    pace::{PaceSettings, jittered},
+    status::{self, Written},
+    wake::{Key, Kind, Names, Wakes},
+};
+
+/// What both controllers hold.
+pub(crate) struct Shared {
+    /// Kubernetes.
+    pub kube: Client,
+    /// The right to write.
+    pub leadership: Leadership,
+    /// Timings.
+    pub pace: PaceSettings,
+    /// Events.
+    pub events: Recorder,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Who is woken by what.
+    pub wakes: Arc<Wakes>,
+    /// One mutation at a time.
+    pub locks: Locks,
+    /// Creations on record.
+    pub announced: Announced,
+    /// Keyed fingerprints.
+    pub fingerprints: Fingerprints,
+    /// Reconciles at once.
+    pub concurrency: u16,
+    /// Names owners.
+    pub cluster_id: String,
+}
+
+/// What a pass says.
+pub(crate) struct Report<S> {
+    /// The whole new status.
+    pub status: S,
+    /// When to look again.
+    pub next: Duration,
+    /// What is worth an event.
+    pub events: Vec<Event>,
+    /// Whether time stamps alone are worth a write.
+    pub stamps: bool,
+    /// For the metrics.
+    pub outcome: Outcome,
+}
+
+/// One controller, as the driver sees it.
+pub(crate) trait Controller: Send + Sync + 'static {
+    /// The custom resource.
+    type Object: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static;
+    /// Its status.
+    type Status: Serialize + Default + Send;
+    /// Which of the two it is.
+    const KIND: Kind;
+
+    /// What both controllers hold.
+    fn shared(&self) -> &Shared;
+    /// The status that stands in the object.
+    fn status(object: &Self::Object) -> Self::Status;
+    /// What the object names.
+    fn names(object: &Self::Object) -> Names;
+    /// One pass. Never fails: faults are part of the report.
+    fn pass(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Report<Self::Status>> + Send;
+    /// The condition states of a status, for the metrics.
+    fn observe_metrics(&self, key: &Key, status: &Self::Status);
+}
+
+/// Runs one controller in `namespaces`, or in all where none is named, until `stop`; passes that are under way are finished.
+pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespaces: BTreeSet<String>, stop: CancellationToken) {
+    let kube = &controller.shared().kube;
+    let apis: Vec<Api<PartialObjectMeta<C::Object>>> = if namespaces.is_empty() {
+        vec![Api::all(kube.clone())]
+    } else {
+        namespaces.iter().map(|namespace| Api::namespaced(kube.clone(), namespace)).collect()
+    };
+    // One stream a namespace into one store would empty it at each list, so each has a store and the appliers share the rest.
+    let scopes = apis.into_iter().zip(namespaces.into_iter().map(Some).chain(std::iter::repeat(None)));
+    let appliers = scopes.map(|(api, namespace)| apply_in(Arc::clone(&controller), api, namespace, stop.clone()));
+    futures::future::join_all(appliers).await;
+}
+
+async fn apply_in<C: Controller>(
+    controller: Arc<C>,
+    api: Api<PartialObjectMeta<C::Object>>,
+    namespace: Option<String>,
+    stop: CancellationToken,
+) {
+    let (store, writer) = reflector::store();
+    let gone = Arc::clone(&controller);
+    let watched = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().retain(|name, _| name.starts_with("uko-operator.io/"));
+        })
+        .inspect(move |event| {
+            if let Ok(watcher::Event::Delete(object)) = event {
+                forget(gone.as_ref(), &key_of(object));
+            }
+        })
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(what_matters::<C>, PredicateConfig::default())
+        .filter_map(|object| {
+            std::future::ready(object.inspect_err(|_| tracing::warn!("a watch broke and is started again")).ok())
+        })
+        .map(|object| ObjectRef::from_obj(&object));
+    let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND, namespace);
+    let woken = wakes.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace));
+    let queue = stream::select(watched, woken).take_until(stop.cancelled_owned()).map(Ok::<_, watcher::Error>);
+    let config = controller::Config::default().concurrency(controller.shared().concurrency);
+    applier(
+        |object, controller| Box::pin(look(object, controller)),
+        |_, never: &Infallible, _| match *never {},
+        controller,
+        store,
+        Box::pin(queue),
+        config,
+    )
+    .for_each(|_| std::future::ready(()))
+    .await;
+}
+
+/// Generation and our own annotations: a status write of our own wakes nobody.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that predicate_filter asks for")]
+fn what_matters<C: Controller>(object: &PartialObjectMeta<C::Object>) -> Option<u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    object.meta().generation.hash(&mut hasher);
+    object.meta().deletion_timestamp.is_some().hash(&mut hasher);
+    object.annotations().iter().filter(|(name, _)| name.starts_with("uko-operator.io/")).for_each(|pair| {
+        pair.hash(&mut hasher);
+    });
+    Some(hasher.finish())
+}
+
+fn key_of<K: ResourceExt>(object: &K) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn forget<C: Controller>(controller: &C, key: &Key) {
+    let shared = controller.shared();
+    shared.wakes.record(C::KIND, key, Names::new());
+    shared.metrics.forget(C::KIND, key);
+    shared.locks.clear(&lock_owner(C::KIND, key));
+    shared.announced.forget(&lock_owner(C::KIND, key));
+}
+
+/// How an object is called in the table of locks.
+pub(crate) fn lock_owner(kind: Kind, key: &Key) -> String {
+    format!("{kind:?}/{}/{}", key.0, key.1)
+}
+
+async fn look<C: Controller>(object: Arc<PartialObjectMeta<C::Object>>, controller: Arc<C>) -> Result<Action, Infallible> {
+    let key = key_of(object.as_ref());
+    let span = tracing::info_span!("reconcile", kind = ?C::KIND, namespace = %key.0, name = %key.1);
+    let started = Instant::now();
+    let (outcome, action) = look_at(controller.as_ref(), &key).instrument(span).await;
+    controller.shared().metrics.reconciled(C::KIND, outcome, started.elapsed());
+    Ok(action)
+}
+
+/// Reads the object afresh: the watch's copy may be older than our own last write, and a decision on old facts could repeat a creation.
+async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) {
+    let shared = controller.shared();
+    let retry = || Action::requeue(jittered(shared.pace.backoff_initial.max(Duration::from_secs(1)), fastrand::f64()));
+    let api: Api<C::Object> = Api::namespaced(shared.kube.clone(), &key.0);
+    let object = match api.get_opt(&key.1).await {
+        Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
+        Ok(_) => {
+            forget(controller, key);
+            return (Outcome::Settled, Action::await_change());
+        }
+        Err(error) => {
+            tracing::error!(%error, "the object could not be read");
+            return (Outcome::Failed, retry());
+        }
+    };
+    shared.wakes.record(C::KIND, key, C::names(&object));
+    let report = controller.pass(&object, now()).await;
+    match status::write(&api, &object, &C::status(&object), &report.status, report.stamps).await {
+        Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
+        Ok(Written::Changed) => {
+            controller.observe_metrics(key, &report.status);
+            if C::KIND == Kind::ConnectorEndpoint {
+                shared.wakes.changed(super::wake::Named::ConnectorEndpoint, key);
+            }
+            publish(shared, &object, &report.events).await;
+        }
+        Ok(Written::Unchanged) => controller.observe_metrics(key, &report.status),
+        Err(error) => {
+            let fault = Fault::from(error);
+            tracing::error!(reason = fault.reason, "status could not be written");
+            return (Outcome::Failed, retry());
+        }
+    }
+    (report.outcome, Action::requeue(report.next))
+}
+
+async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, events: &[Event]) {
+    let about = object.object_ref(&());
+    for event in events {
+        tracing::info!(reason = event.reason, note = event.note, "{}", event.action);
+        if let Err(error) = shared.events.publish(event, &about).await {
+            tracing::warn!(%error, reason = event.reason, "an event could not be published");
+        }
+    }
+}
+
+/// The only clock of the controllers; pure stages take its answer as an argument.
+#[expect(clippy::disallowed_methods, reason = "here the clock is taken once a pass")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,163 @@
+//! Who owns what outside: the owner hash, the marks, and the claim that follows from a mark.
+//!
+//! In: the object's name and a mark found outside. Out: [`Claim`]. Never: the object's uid; replace and restore keep ownership.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE32_NOPAD;
+
+use crate::api::v1alpha1::AdoptionPolicy;
+
+const PREFIX: &str = "uko-operator:";
+const RELEASED: &str = "released";
+/// UKO's descriptions end at 200; 110 are the user's, one is a line break, the rest is the mark.
+const MARK_MAX: usize = 89;
+
+/// The owner of everything that one object makes outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// First 26 base32 characters of SHA-256(`clusterId/kind/namespace/name`), lower case.
+    pub hash: String,
+    /// `<namespace>/<name>`, for people.
+    pub object: String,
+}
+
+/// What a mark says about an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It carries our mark.
+    Ours,
+    /// Nobody's, or given up: may be taken over.
+    Adoptable,
+    /// Somebody else's, or not to be touched; says whose.
+    Refused(String),
+}
+
+/// What stands where a mark would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// No mark at all.
+    None,
+    /// Given up by its owner.
+    Released,
+    /// An owner's hash and the object it names.
+    Of(String, String),
+}
+
+impl Owner {
+    /// The owner that `namespace/name` of `kind` in this cluster is.
+    pub(crate) fn new(cluster_id: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        let sum = digest(&SHA256, format!("{cluster_id}/{kind}/{namespace}/{name}").as_bytes());
+        let mut hash = BASE32_NOPAD.encode(sum.as_ref()).to_ascii_lowercase();
+        hash.truncate(26);
+        Self { hash, object: format!("{namespace}/{name}") }
+    }
+
+    /// The first eight characters, for names.
+    pub(crate) fn short(&self) -> &str {
+        self.hash.get(..8).unwrap_or(&self.hash)
+    }
+
+    /// One line, at most 89 characters.
+    pub(crate) fn mark(&self) -> String {
+        cut(&format!("{PREFIX}{} {}", self.hash, self.object), MARK_MAX)
+    }
+
+    /// A text of a user with our mark as its last line.
+    pub(crate) fn marked(&self, text: &str) -> String {
+        if text.is_empty() { self.mark() } else { format!("{text}\n{}", self.mark()) }
+    }
+
+    /// What `mark` means for us. A foreign mark always wins.
+    pub(crate) fn claim(&self, mark: &Mark, adoption: AdoptionPolicy) -> Claim {
+        match (mark, adoption) {
+            (Mark::Of(hash, _), _) if *hash == self.hash => Claim::Ours,
+            (Mark::Of(_, object), _) => Claim::Refused(format!("it belongs to {object} of another uko-operator object")),
+            (Mark::None | Mark::Released, AdoptionPolicy::IfUnowned) => Claim::Adoptable,
+            (Mark::None | Mark::Released, AdoptionPolicy::Never) => Claim::Refused(
+                "nobody marked it as owned; set adoptionPolicy: IfUnowned to take it over, or choose another name".to_owned(),
+            ),
+        }
+    }
+}
+
+impl Mark {
+    /// The mark in a text: its last line, or the text itself.
+    pub(crate) fn find(text: &str) -> Self {
+        let Some(rest) = text.lines().rev().find_map(|line| line.trim().strip_prefix(PREFIX)) else {
+            return Self::None;
+        };
+        let (hash, object) = rest.split_once(' ').unwrap_or((rest, ""));
+        Self::from_parts(hash, object)
+    }
+
+    /// From the two tags of a private endpoint.
+    pub(crate) fn from_parts(hash: &str, object: &str) -> Self {
+        match hash {
+            "" => Self::None,
+            RELEASED => Self::Released,
+            hash => Self::Of(hash.to_owned(), if object.is_empty() { "an object".to_owned() } else { object.to_owned() }),
+        }
+    }
+}
+
+/// The text without any mark line.
+pub(crate) fn unmarked(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().starts_with(PREFIX)).collect();
+    lines.join("\n")
+}
+
+/// At most `max` bytes, on a character's border.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner::new("cluster", "AzureKeystoreConnection", "keys", "payments")
+    }
+
+    #[test]
+    fn the_hash_is_26_lower_case_base32_characters_and_does_not_move() {
+        assert_eq!(owner().hash.len(), 26);
+        assert!(owner().hash.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c)));
+        assert_eq!(owner(), owner());
+        assert_ne!(owner().hash, Owner::new("other", "AzureKeystoreConnection", "keys", "payments").hash);
+    }
+
+    #[test]
+    fn a_marked_description_fits_into_200_characters() {
+        let long = Owner::new("c", "AzureKeystoreConnection", &"n".repeat(63), &"m".repeat(63));
+        assert!(long.marked(&"d".repeat(110)).len() <= 200);
+        assert_eq!(Mark::find(&long.marked("text")), Mark::find(&long.mark()));
+    }
+
+    #[test]
+    fn a_foreign_mark_always_wins() {
+        let foreign = Mark::Of("x".repeat(26), "other/thing".to_owned());
+        for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfUnowned] {
+            assert!(matches!(owner().claim(&foreign, adoption), Claim::Refused(text) if text.contains("other/thing")));
+        }
+    }
+
+    #[test]
+    fn unowned_and_released_things_are_taken_over_only_when_the_policy_says_so() {
+        for mark in [Mark::None, Mark::find("text\nuko-operator:released keys/payments")] {
+            assert_eq!(owner().claim(&mark, AdoptionPolicy::IfUnowned), Claim::Adoptable);
+            assert!(matches!(owner().claim(&mark, AdoptionPolicy::Never), Claim::Refused(_)));
+        }
+    }
+
+    #[test]
+    fn our_own_mark_is_found_whatever_stands_before_it() {
+        let text = owner().marked("two\nlines");
+        assert_eq!(owner().claim(&Mark::find(&text), AdoptionPolicy::Never), Claim::Ours);
+        assert_eq!(unmarked(&text), "two\nlines");
+    }
+}

@@ -1,0 +1,391 @@
+//! Turns a plan into conditions, memory and the next look, alike for both kinds.
+//!
+//! In: verdicts, what stood in status before, and the time. Out: a [`Summary`]. Never: decides what to do; reads no clock.
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+
+use kube::runtime::events::{Event, EventType};
+
+use super::{
+    fault::Fault,
+    metrics::Outcome,
+    pace::{PaceSettings, jittered},
+    stage::{Plan, Stage, Verdict, Word},
+};
+use crate::{
+    api::{
+        condition::{self, ConditionType, Statement, Status},
+        v1alpha1::{LastFailure, Memory, Mode, StageFailure},
+    },
+    clouds::http::Class,
+};
+
+/// Longer counting would only rewrite status; the waits have reached their maximum.
+const ATTEMPTS_MAX: u32 = 8;
+/// A missing role or a policy may just be spreading; for this long it counts as progress.
+const PERSON_GRACE: Duration = Duration::from_secs(300);
+
+/// What one pass is summarised against.
+pub(crate) struct Frame<'a> {
+    /// Conditions as they stand in status.
+    pub previous: &'a [Condition],
+    /// Memory as it stands in status.
+    pub memory: &'a Memory,
+    /// Generation of the object.
+    pub generation: i64,
+    /// Now.
+    pub now: Timestamp,
+    /// The operator's pace.
+    pub pace: &'a PaceSettings,
+    /// The longest wait of this object.
+    pub interval: Duration,
+    /// 0..1, for the jitter.
+    pub dice: f64,
+    /// Manage or Plan.
+    pub mode: Mode,
+    /// What this pass did outside, and how that ended.
+    pub done: &'a Done,
+    /// Whether differences are only reported.
+    pub report_drift: bool,
+    /// Condition type `Ready` in words, once everything is met.
+    pub ready: Word,
+}
+
+/// What a pass did outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Done {
+    /// Nothing.
+    Nothing,
+    /// A write that was answered: look again at once.
+    Wrote,
+    /// Something that changed nothing but whose answer matters, or an intention that must be on record first: likewise.
+    Asked,
+    /// Not now: somebody else is changing the same thing, or we may not write yet.
+    Held(Word, Duration),
+    /// A write that failed, in the stage that wanted it.
+    Failed(Fault),
+}
+
+/// What goes into status.
+pub(crate) struct Summary {
+    /// All conditions.
+    pub conditions: Vec<Condition>,
+    /// Memory for the next pass.
+    pub memory: Memory,
+    /// When to look again.
+    pub next: Duration,
+    /// What failed just now, if a cloud call did.
+    pub failure: Option<LastFailure>,
+}
+
+/// How a stage weighs on the whole.
+#[derive(Clone, Copy)]
+enum Weight {
+    Carries,
+    Behind,
+    Passing,
+    Progress,
+    Person,
+    Missing,
+    Refused,
+    Stuck,
+    Loss,
+}
+
+struct Judged {
+    condition: ConditionType,
+    status: Status,
+    reason: String,
+    message: String,
+    weight: Weight,
+    next: Duration,
+}
+
+/// The summary of one pass.
+pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
+    let mut memory = Memory { failures: Vec::new(), ..frame.memory.clone() };
+    let failing = plan.stages.iter().position(|stage| matches!(stage.verdict, Verdict::Do(..)));
+    let mut judged = Vec::new();
+    let mut failure = None;
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let tried = (Some(index) == failing).then_some(frame.done);
+        let seen = remember(frame, &mut memory, stage, tried);
+        if failure.is_none() {
+            failure = fault_of(stage, tried).and_then(|fault| last_failure(fault, frame.now));
+        }
+        judged.push(judge(stage, tried, &seen, frame));
+    }
+    let mut conditions = frame.previous.to_vec();
+    for row in &judged {
+        say(&mut conditions, frame, row.condition, row.status, &row.reason, &row.message);
+    }
+    extras(plan, &judged, &mut conditions, frame);
+    let ready = weigh(&judged, &mut conditions, &memory, frame);
+    memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
+    if plan.is_settled() {
+        memory.settled_inputs = memory.inputs.clone();
+    }
+    if matches!(frame.done, Done::Wrote) {
+        memory.last_write_at = Some(Time(frame.now));
+    }
+    let next = next_look(&judged, frame);
+    Summary { conditions, memory, next, failure }
+}
+
+/// Conditions that are there only while they are true.
+fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>, frame: &Frame<'_>) {
+    match judged.iter().find(|row| row.reason == "ClaimConflict") {
+        Some(row) => say(conditions, frame, ConditionType::ClaimConflict, Status::True, &row.reason, &row.message),
+        None => condition::remove(conditions, ConditionType::ClaimConflict),
+    }
+    if frame.report_drift && !plan.drift.is_empty() {
+        let fields: Vec<&str> = plan.drift.iter().map(|drift| drift.field.as_str()).collect();
+        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields.join(", "));
+        say(conditions, frame, ConditionType::Drifted, Status::True, "DriftReported", &message);
+    } else {
+        condition::remove(conditions, ConditionType::Drifted);
+    }
+}
+
+fn fault_of<'a, S>(stage: &'a Stage<S>, tried: Option<&'a Done>) -> Option<&'a Fault> {
+    match (&stage.verdict, tried) {
+        (Verdict::Blocked(fault) | Verdict::Unclear(fault), _) | (Verdict::Do(..), Some(Done::Failed(fault))) => Some(fault),
+        _ => None,
+    }
+}
+
+fn last_failure(fault: &Fault, now: Timestamp) -> Option<LastFailure> {
+    fault.call.as_ref().map(|call| LastFailure {
+        operation: call.operation.clone(),
+        code: call.code.clone(),
+        request_id: call.request_id.clone(),
+        at: Time(now),
+    })
+}
+
+/// What this stage has been failing with, kept while the reason stays the same.
+fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: Option<&Done>) -> StageFailure {
+    let reason = match (&stage.verdict, tried) {
+        (Verdict::Wait(waiting), _) => waiting.word.reason,
+        (Verdict::Do(_, word), None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Held(..))) => word.reason,
+        _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
+    };
+    let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
+    let row = StageFailure {
+        stage: stage.condition.as_str().to_owned(),
+        reason: reason.to_owned(),
+        since: before.map_or(Time(frame.now), |row| row.since.clone()),
+        attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
+    };
+    if !reason.is_empty() {
+        memory.failures.push(row.clone());
+    }
+    row
+}
+
+fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
+    let row = |status, word: &Word, weight, next| Judged {
+        condition: stage.condition,
+        status,
+        reason: word.reason.to_owned(),
+        message: word.message.clone(),
+        weight,
+        next,
+    };
+    match &stage.verdict {
+        Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
+        Verdict::Skipped(word) => row(Status::Unknown, word, Weight::Carries, frame.interval),
+        Verdict::Unchanged => match condition::get(frame.previous, stage.condition) {
+            Some(before) => Judged {
+                condition: stage.condition,
+                status: match before.status.as_str() {
+                    "True" => Status::True,
+                    "False" => Status::False,
+                    _ => Status::Unknown,
+                },
+                reason: before.reason.clone(),
+                message: before.message.clone(),
+                weight: Weight::Carries,
+                next: frame.interval,
+            },
+            None => row(Status::Unknown, &Word { reason: "NotLooked", message: String::new() }, Weight::Behind, Duration::ZERO),
+        },
+        Verdict::Behind(on) => {
+            let word = Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
+            row(Status::Unknown, &word, Weight::Behind, frame.interval)
+        }
+        Verdict::Wait(waiting) if waiting.person => {
+            row(Status::False, &waiting.word, Weight::Person, PaceSettings::for_person(seen.attempts))
+        }
+        Verdict::Wait(waiting) => {
+            row(Status::False, &waiting.word, Weight::Progress, frame.pace.for_cloud(waiting.look_again))
+        }
+        Verdict::Blocked(fault) | Verdict::Unclear(fault) => by_class(stage, fault, seen, frame),
+        Verdict::Do(_, word) => match tried {
+            Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
+            Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
+            Some(Done::Wrote | Done::Asked) => row(Status::False, word, Weight::Progress, Duration::ZERO),
+            Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
+        },
+    }
+}
+
+fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
+    let (status, weight) = match fault.class {
+        Class::Transient | Class::Throttled | Class::Conflict => (Status::Unknown, Weight::Passing),
+        Class::Provisioning => (Status::False, Weight::Progress),
+        _ if stage.red_at_once => (Status::False, Weight::Loss),
+        Class::NotFound => (Status::False, Weight::Missing),
+        Class::AwaitingPerson if fault.reason.starts_with("Awaiting") => (Status::False, Weight::Person),
+        Class::AwaitingPerson => (Status::False, Weight::Refused),
+        Class::Denied | Class::Invalid => (Status::False, Weight::Stuck),
+    };
+    Judged {
+        condition: stage.condition,
+        status,
+        reason: fault.reason.to_owned(),
+        message: fault.message.clone(),
+        weight,
+        next: frame.pace.after(fault, seen.attempts),
+    }
+}
+
+fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status: Status, reason: &str, message: &str) {
+    condition::set(list, &Statement { kind, status, reason, message }, frame.generation, frame.now);
+}
+
+/// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
+fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
+    let certain =
+        judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
+    let since = |row: &Judged| {
+        let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
+        failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now))
+    };
+    let working = memory.progressing_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
+    let in_time = working < frame.pace.progress_deadline;
+    let (flag, status, row) = match (certain, passing) {
+        (None, None) => {
+            say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+            flags(conditions, frame, None, None);
+            return true;
+        }
+        (None, Some(row)) => {
+            let was_ready =
+                condition::get(frame.previous, ConditionType::Ready).is_some_and(|ready| ready.status == "True");
+            if was_ready && since(row) < frame.pace.ready_grace {
+                return true;
+            }
+            let status = if in_time { Status::Unknown } else { Status::False };
+            (in_time.then_some(ConditionType::Reconciling), status, row)
+        }
+        (Some(row), _) => {
+            let reconciling = match row.weight {
+                Weight::Progress => true,
+                Weight::Missing => in_time,
+                Weight::Refused => since(row) < PERSON_GRACE,
+                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing | Weight::Stuck => {
+                    false
+                }
+            };
+            let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
+            (stalled.or(reconciling.then_some(ConditionType::Reconciling)), Status::False, row)
+        }
+    };
+    if matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress) {
+        let message = "Mode is Plan: status.plan lists what Manage would do.";
+        say(conditions, frame, ConditionType::Ready, Status::False, "ChangesPlanned", message);
+        flags(conditions, frame, None, None);
+    } else {
+        say(conditions, frame, ConditionType::Ready, status, &row.reason, &row.message);
+        flags(conditions, frame, flag, Some(row));
+    }
+    false
+}
+
+/// `Reconciling` and `Stalled` are present only while they are true, and never together.
+fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>, row: Option<&Judged>) {
+    for kind in [ConditionType::Reconciling, ConditionType::Stalled] {
+        match row {
+            Some(row) if on == Some(kind) => say(list, frame, kind, Status::True, &row.reason, &row.message),
+            _ => condition::remove(list, kind),
+        }
+    }
+}
+
+fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
+    if matches!(frame.done, Done::Wrote | Done::Asked) {
+        return Duration::ZERO;
+    }
+    let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
+    jittered(shortest, frame.dice)
+}
+
+/// A suspended object is woken by its own change only; this is a long stop.
+pub(crate) const SUSPENDED_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// No call was made: the conditions stay as they were, `Ready` says why nothing moves.
+pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
+    let status = match condition::get(conditions, ConditionType::Ready).map(|ready| ready.status.as_str()) {
+        Some("True") => Status::True,
+        Some("False") => Status::False,
+        Some(_) | None => Status::Unknown,
+    };
+    let message = "spec.suspend is true: nothing is looked at or changed, and the other conditions tell the last known state.";
+    condition::set(
+        conditions,
+        &Statement { kind: ConditionType::Ready, status, reason: "Suspended", message },
+        generation,
+        now,
+    );
+    condition::remove(conditions, ConditionType::Reconciling);
+    condition::remove(conditions, ConditionType::Stalled);
+}
+
+/// How a pass ended, for the metrics.
+pub(crate) fn outcome(conditions: &[Condition]) -> Outcome {
+    let is = |kind| condition::get(conditions, kind).is_some_and(|condition| condition.status == "True");
+    if is(ConditionType::Ready) {
+        Outcome::Settled
+    } else if is(ConditionType::Reconciling) {
+        Outcome::Progressing
+    } else {
+        Outcome::Failed
+    }
+}
+
+/// One event for each stage whose state changed, and one for `Ready`.
+pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+    after
+        .iter()
+        .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
+        .filter(|condition| {
+            let old = before.iter().find(|old| old.type_ == condition.type_);
+            let known = condition.status != "Unknown" || old.is_some_and(|old| old.status == "True");
+            known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
+        })
+        .map(|condition| {
+            let stalled = condition.type_ == ConditionType::Stalled.as_str();
+            let progress = condition.reason.ends_with("InProgress") || condition.reason.starts_with("Awaiting");
+            let good = (condition.status == "True" && !stalled) || progress;
+            Event {
+                type_: if good { EventType::Normal } else { EventType::Warning },
+                reason: condition.reason.clone(),
+                note: Some(condition.message.clone()),
+                action: condition.type_.clone(),
+                secondary: None,
+            }
+        })
+        .collect()
+}
+
+/// How long ago `time` was; nothing for the future.
+pub(crate) fn age(time: &Time, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(time.0)).unwrap_or_default()
+}

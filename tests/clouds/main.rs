@@ -1,0 +1,3 @@
+//! The cloud clients against the cloud in a box: happy, faulty, torn and lenient answers.
+
+mod ibm;

@@ -1,0 +1,20 @@
+//! What a test stands on: a Kubernetes, a cloud, an operator, a namespace.
+//!
+//! In: binaries beside the test. Out: a [`World`]. Never: an assertion about the product beyond "no secret leaked".
+#![allow(dead_code, reason = "a harness offers more than the tests of the day use")]
+
+mod cloud;
+mod cluster;
+mod eventually;
+mod fixture;
+mod folder;
+mod leaks;
+mod operator;
+mod world;
+
+pub(crate) use cloud::Cloud;
+pub(crate) use cluster::{Cluster, api_resource};
+pub(crate) use eventually::{DEADLINE, eventually};
+pub(crate) use fixture::{Fixture, sample};
+pub(crate) use operator::{Operator, Options};
+pub(crate) use world::World;

@@ -1,0 +1,245 @@
+//! One test's world: a cloud, an operator and a namespace with the Secrets of the samples.
+//!
+//! In: a name. Out: what a user can do and see. Never: shared with another test, the cluster apart.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    core::DynamicObject,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Cloud, Cluster, Fixture, Operator, Options, api_resource,
+    eventually::{DEADLINE, try_eventually},
+    fixture::{at, documents},
+    leaks,
+};
+
+/// Everything a test needs.
+pub(crate) struct World {
+    /// The Kubernetes, shared with other tests.
+    pub(crate) cluster: &'static Cluster,
+    /// The clouds, nobody else's.
+    pub(crate) cloud: Cloud,
+    /// The operator; `None` once a test took it away.
+    pub(crate) operator: Option<Operator>,
+    /// The namespace it watches.
+    pub(crate) namespace: String,
+    /// Secrets, manifests and policy with this cloud's names.
+    pub(crate) fixture: Fixture,
+    client: Client,
+}
+
+impl World {
+    /// Cloud, namespace, Secrets and operator; no object of ours yet.
+    pub(crate) async fn start(name: &str) -> Self {
+        Self::start_with(name, |options| options).await
+    }
+
+    /// The same with other flags for the operator.
+    pub(crate) async fn start_with(name: &str, change: impl FnOnce(Options) -> Options) -> Self {
+        let mut world = Self::without_operator(name).await;
+        let options = change(world.options());
+        world.operator = Some(Operator::start(world.cluster, &world.cloud, &options));
+        world
+    }
+
+    /// Cloud, namespace and Secrets only.
+    pub(crate) async fn without_operator(name: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (cluster, cloud) = tokio::join!(Cluster::with_crds(), Cloud::start());
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let world = Self {
+            namespace: format!("{name}-{}-{number}", std::process::id()),
+            client: cluster.client().await,
+            fixture: Fixture::from_seed(&cloud.seed()),
+            operator: None,
+            cluster,
+            cloud,
+        };
+        world.create_namespace().await;
+        for secret in &world.fixture.secrets {
+            world.apply_value(secret).await.unwrap();
+        }
+        world
+    }
+
+    /// What the operator of this world is started with.
+    pub(crate) fn options(&self) -> Options {
+        Options::new(&self.namespace, self.fixture.policy(&self.namespace))
+    }
+
+    /// Applies both manifests of the fixture.
+    pub(crate) async fn apply_fixture(&self) {
+        for object in [&self.fixture.endpoint, &self.fixture.connection] {
+            self.apply_value(object).await.unwrap();
+        }
+    }
+
+    /// Applies every document of a YAML text to this namespace; the error is what kubectl would print.
+    pub(crate) async fn apply(&self, yaml: &str) -> Result<(), kube::Error> {
+        for document in documents(yaml) {
+            self.apply_value(&document).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies one object to this namespace.
+    pub(crate) async fn apply_value(&self, object: &Value) -> Result<Value, kube::Error> {
+        let kind = at(object, "/kind").as_str().unwrap();
+        let name = at(object, "/metadata/name").as_str().unwrap();
+        let user = PatchParams::apply("a-user").force();
+        let patch = Patch::Apply(object);
+        let applied = self.api(kind).patch(name, &user, &patch).await?;
+        Ok(serde_json::to_value(applied).unwrap())
+    }
+
+    /// Merges a patch into an object.
+    pub(crate) async fn merge(&self, kind: &str, name: &str, patch: &Value) -> Value {
+        let patched = self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        serde_json::to_value(patched).unwrap()
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// An object as it is now.
+    pub(crate) async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let object = self.api(kind).get_opt(name).await.unwrap();
+        object.map(|object| serde_json::to_value(object).unwrap())
+    }
+
+    /// Every object of a kind in this namespace.
+    pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
+        let all = self.api(kind).list(&ListParams::default()).await.unwrap();
+        all.items.iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+    }
+
+    /// One condition of an object.
+    pub(crate) async fn condition(&self, kind: &str, name: &str, type_: &str) -> Option<Value> {
+        condition_of(&self.get(kind, name).await?, type_)
+    }
+
+    /// Waits until a condition says `want` of the object's present generation: `True`, or with a reason `False/Denied`.
+    ///
+    /// # Panics
+    /// After [`DEADLINE`], with the object, its events and the logs of operator and cloud.
+    pub(crate) async fn wait_condition(&self, kind: &str, name: &str, type_: &str, want: &str) -> Value {
+        let what = format!("{kind} {name} has {type_}={want}");
+        self.eventually(&what, async || {
+            let object = self.get(kind, name).await.ok_or("no such object")?;
+            let condition = condition_of(&object, type_).ok_or("no such condition")?;
+            let current = condition.get("observedGeneration") == object.pointer("/metadata/generation");
+            if current && says(&condition, want) { Ok(condition) } else { Err(condition.to_string()) }
+        })
+        .await
+    }
+
+    /// Waits for anything, and says on failure what the world looks like.
+    pub(crate) async fn eventually<T>(&self, what: &str, attempt: impl AsyncFnMut() -> Result<T, String>) -> T {
+        match try_eventually(what, DEADLINE, attempt).await {
+            Ok(value) => value,
+            Err(message) => panic!("{message}\n{}", self.diagnosis().await),
+        }
+    }
+
+    /// Events about objects of this namespace, oldest first: `Type Reason object: message`.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let mut events = self.list("Event").await;
+        events.sort_by_key(|event| text(event, "/metadata/creationTimestamp").to_owned());
+        events
+            .iter()
+            .map(|event| {
+                format!(
+                    "{} {} {}/{}: {}",
+                    text(event, "/type"),
+                    text(event, "/reason"),
+                    text(event, "/involvedObject/kind"),
+                    text(event, "/involvedObject/name"),
+                    text(event, "/message")
+                )
+            })
+            .collect()
+    }
+
+    /// Asserts that no secret of the seed and no token stands in a log, event, object, metric, or in a request where it
+    /// has no business.
+    pub(crate) async fn no_secret_anywhere(&self) {
+        let requests = self.cloud.requests_after(0).await;
+        let secrets = leaks::secrets(&self.cloud.seed(), &requests);
+        assert!(!secrets.is_empty(), "the seed holds no secret to look for");
+        let mut leaks = leaks::found_in_requests(&secrets, &requests);
+        for kind in ["ConnectorEndpoint", "AzureKeystoreConnection", "Event", "ConfigMap"] {
+            let objects = Value::from(self.list(kind).await).to_string();
+            leaks.extend(leaks::found_in(&secrets, kind, &objects));
+        }
+        if let Some(operator) = &self.operator {
+            leaks.extend(leaks::found_in(&secrets, "the log", &operator.log()));
+            leaks.extend(leaks::found_in(&secrets, "the metrics", &operator.metrics().await));
+        }
+        assert_eq!(leaks, Vec::<String>::new());
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &api_resource(kind))
+    }
+
+    async fn create_namespace(&self) {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &api_resource("Namespace"));
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+        let object = serde_json::from_value(namespace).unwrap();
+        api.create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    async fn diagnosis(&self) -> String {
+        let mut parts = Vec::new();
+        for kind in ["ConnectorEndpoint", "AzureKeystoreConnection"] {
+            for object in self.list(kind).await {
+                let name = text(&object, "/metadata/name");
+                let status = object.get("status").cloned().unwrap_or_default();
+                parts.push(format!("--- status of {kind} {name}\n{status:#}"));
+            }
+        }
+        parts.push(format!("--- events\n{}", self.events().await.join("\n")));
+        if let Some(operator) = &self.operator {
+            let end = operator.log_tail(60);
+            parts.push(format!("--- end of the operator's log\n{end}"));
+        }
+        let end = self.cloud.log_tail(30);
+        parts.push(format!("--- end of the cloud's log\n{end}"));
+        parts.join("\n")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.operator = None; // before the cloud, or it complains about a dead proxy
+        if !self.cluster.is_ours() {
+            let _left = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
+        }
+    }
+}
+
+/// Whether a condition has a status, and a reason where one is asked for.
+fn says(condition: &Value, want: &str) -> bool {
+    let (status, reason) = match want.split_once('/') {
+        Some((status, reason)) => (status, Some(reason)),
+        None => (want, None),
+    };
+    text(condition, "/status") == status && reason.is_none_or(|reason| text(condition, "/reason") == reason)
+}
+
+fn condition_of(object: &Value, type_: &str) -> Option<Value> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let found = conditions.iter().find(|one| text(one, "/type") == type_);
+    found.cloned()
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}

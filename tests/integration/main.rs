@@ -1,0 +1,12 @@
+//! Integration: the shipped binary on a real kube-apiserver, with the cloud in a box behind its proxy.
+//!
+//! In: what `make test-integration` built. Out: outcomes a user would see. Never: a sleep, a fixed port, the order of calls.
+//!
+//! The cluster starts once per test process and ends with it. Each test gets a [`harness::World`] of its own: a cloud, an
+//! operator that watches one namespace, and that namespace.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+mod cluster;
+mod harness;
+mod samples;
+mod standing;
