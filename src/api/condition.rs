@@ -89,34 +89,13 @@ pub const KEYSTORE_CONNECTION_STAGES: [ConditionType; 8] = [
 /// Reasons that the design fixes for both kinds: stable, each with one sentence. Each further room that coins reasons
 /// holds a table of this name and shape; `tests/reasons.rs` finds them all and compares them with `docs/reasons/`.
 pub const REASONS: &[(&str, &str)] = &[
-    (
-        "NotManaged",
-        "The spec leaves this to others, so the operator neither looks nor touches.",
-    ),
-    (
-        "ExternallyManaged",
-        "Others manage this; the operator uses it as it is.",
-    ),
-    (
-        "NotApplicable",
-        "There is nothing of this kind in the path that was asked for.",
-    ),
-    (
-        "Skipped",
-        "The spec says that this is not to be tested; it does not count for Ready.",
-    ),
-    (
-        "Suspended",
-        "spec.suspend is true: no call is made, and the other conditions tell the last known state.",
-    ),
-    (
-        "ChangesPlanned",
-        "spec.mode is Plan, and status.plan lists what would be done.",
-    ),
-    (
-        "NothingToDo",
-        "spec.mode is Plan, and nothing would be done.",
-    ),
+    ("NotManaged", "The spec leaves this to others, so the operator neither looks nor touches."),
+    ("ExternallyManaged", "Others manage this; the operator uses it as it is."),
+    ("NotApplicable", "There is nothing of this kind in the path that was asked for."),
+    ("Skipped", "The spec says that this is not to be tested; it does not count for Ready."),
+    ("Suspended", "spec.suspend is true: no call is made, and the other conditions tell the last known state."),
+    ("ChangesPlanned", "spec.mode is Plan, and status.plan lists what would be done."),
+    ("NothingToDo", "spec.mode is Plan, and nothing would be done."),
     (
         "NotYetSupported",
         "The spec asks for something that this version of the operator cannot do; the message names the field.",
@@ -162,18 +141,11 @@ pub struct Statement<'a> {
 /// Says one thing, in its place of the list.
 ///
 /// `lastTransitionTime` moves to `now` only when the status changes, so that a new message does not look like news.
-pub fn set(
-    conditions: &mut Vec<Condition>,
-    statement: &Statement<'_>,
-    observed_generation: i64,
-    now: Timestamp,
-) {
+pub fn set(conditions: &mut Vec<Condition>, statement: &Statement<'_>, observed_generation: i64, now: Timestamp) {
     let status = statement.status.as_str();
     let since = get(conditions, statement.kind)
         .filter(|condition| condition.status == status)
-        .map_or(Time(now), |condition| {
-            condition.last_transition_time.clone()
-        });
+        .map_or(Time(now), |condition| condition.last_transition_time.clone());
     remove(conditions, statement.kind);
     conditions.push(Condition {
         type_: statement.kind.as_str().to_owned(),
@@ -194,17 +166,12 @@ pub fn remove(conditions: &mut Vec<Condition>, kind: ConditionType) {
 /// What is said about `kind`.
 #[must_use]
 pub fn get(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == kind.as_str())
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
 /// Place in the list; a type that others wrote stays behind ours, where it was.
 fn rank(type_: &str) -> usize {
-    ConditionType::ALL
-        .iter()
-        .position(|kind| kind.as_str() == type_)
-        .unwrap_or(ConditionType::ALL.len())
+    ConditionType::ALL.iter().position(|kind| kind.as_str() == type_).unwrap_or(ConditionType::ALL.len())
 }
 
 fn cut(message: &str) -> String {
@@ -224,42 +191,19 @@ mod tests {
     }
 
     fn say(kind: ConditionType, status: Status, message: &str) -> Statement<'_> {
-        Statement {
-            kind,
-            status,
-            reason: "Because",
-            message,
-        }
+        Statement { kind, status, reason: "Because", message }
     }
 
     #[test]
     fn a_transition_time_moves_only_with_the_status() {
         let mut list = Vec::new();
-        set(
-            &mut list,
-            &say(ConditionType::Ready, Status::False, "a"),
-            1,
-            at(10),
-        );
-        set(
-            &mut list,
-            &say(ConditionType::Ready, Status::False, "b"),
-            2,
-            at(20),
-        );
+        set(&mut list, &say(ConditionType::Ready, Status::False, "a"), 1, at(10));
+        set(&mut list, &say(ConditionType::Ready, Status::False, "b"), 2, at(20));
         let ready = get(&list, ConditionType::Ready).unwrap();
         assert_eq!(ready.last_transition_time, Time(at(10)));
-        assert_eq!(
-            (ready.message.as_str(), ready.observed_generation),
-            ("b", Some(2))
-        );
+        assert_eq!((ready.message.as_str(), ready.observed_generation), ("b", Some(2)));
 
-        set(
-            &mut list,
-            &say(ConditionType::Ready, Status::True, "b"),
-            2,
-            at(30),
-        );
+        set(&mut list, &say(ConditionType::Ready, Status::True, "b"), 2, at(30));
         let ready = get(&list, ConditionType::Ready).unwrap();
         assert_eq!(ready.last_transition_time, Time(at(30)));
         assert_eq!(list.len(), 1);
@@ -278,14 +222,8 @@ mod tests {
         for kind in ConditionType::ALL.iter().rev() {
             set(&mut list, &say(*kind, Status::Unknown, ""), 1, at(0));
         }
-        let seen: Vec<&str> = list
-            .iter()
-            .map(|condition| condition.type_.as_str())
-            .collect();
-        let mut wanted: Vec<&str> = ConditionType::ALL
-            .iter()
-            .map(|kind| kind.as_str())
-            .collect();
+        let seen: Vec<&str> = list.iter().map(|condition| condition.type_.as_str()).collect();
+        let mut wanted: Vec<&str> = ConditionType::ALL.iter().map(|kind| kind.as_str()).collect();
         wanted.push("Elsewhere");
         assert_eq!(seen, wanted);
 
@@ -304,23 +242,13 @@ mod tests {
     fn a_long_message_is_cut_between_characters() {
         let mut list = Vec::new();
         let long = format!("{}{}", "a", "é".repeat(600));
-        set(
-            &mut list,
-            &say(ConditionType::Ready, Status::False, &long),
-            1,
-            at(0),
-        );
+        set(&mut list, &say(ConditionType::Ready, Status::False, &long), 1, at(0));
         let message = &get(&list, ConditionType::Ready).unwrap().message;
         assert_eq!(message.len(), MESSAGE_LIMIT);
         assert!(message.ends_with("é…"));
 
         let exact = "b".repeat(MESSAGE_LIMIT);
-        set(
-            &mut list,
-            &say(ConditionType::Ready, Status::False, &exact),
-            1,
-            at(0),
-        );
+        set(&mut list, &say(ConditionType::Ready, Status::False, &exact), 1, at(0));
         assert_eq!(get(&list, ConditionType::Ready).unwrap().message, exact);
     }
 }

@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::v1alpha1::{
-    AzureIdentity, AzureKeystoreConnection, AzureSpec, CaBundle, ConnectorEndpoint, HpcsUko,
-    IbmApiKey, IbmAuthentication, IbmTrustedProfile, OidcPassword, OperatorServicePrincipal,
-    SecretHolder, SecretKeyRef, SecretRef, ServiceAccountRef, UkoServer, UkoServerAuthentication,
-    UkoServicePrincipal, UkoSpec, WorkloadIdentity,
+    AzureIdentity, AzureKeystoreConnection, AzureSpec, CaBundle, ConnectorEndpoint, HpcsUko, IbmApiKey,
+    IbmAuthentication, IbmTrustedProfile, OidcPassword, OperatorServicePrincipal, SecretHolder, SecretKeyRef,
+    SecretRef, ServiceAccountRef, UkoServer, UkoServerAuthentication, UkoServicePrincipal, UkoSpec, WorkloadIdentity,
 };
 
 /// Names in the namespace of the object that names them.
@@ -27,11 +26,7 @@ pub struct References {
 #[must_use]
 pub fn of_keystore_connection(object: &AzureKeystoreConnection) -> References {
     let mut found = References {
-        connector_endpoint: object
-            .spec
-            .connector_endpoint_ref
-            .as_ref()
-            .map(|reference| reference.name.to_string()),
+        connector_endpoint: object.spec.connector_endpoint_ref.as_ref().map(|reference| reference.name.to_string()),
         ..References::default()
     };
     found.azure(&object.spec.azure);
@@ -56,64 +51,30 @@ impl References {
             subscription_id: _,
             resource_group: _,
             vault_name: _,
-            service_principal:
-                UkoServicePrincipal {
-                    client_id: _,
-                    object_id: _,
-                    password_secret_ref,
-                },
-            identity:
-                AzureIdentity {
-                    type_: _,
-                    service_principal,
-                    workload_identity,
-                },
+            service_principal: UkoServicePrincipal { client_id: _, object_id: _, password_secret_ref },
+            identity: AzureIdentity { type_: _, service_principal, workload_identity },
             public_network_access: _,
             key_permissions: _,
         } = spec;
         self.secret_key(password_secret_ref);
-        if let Some(OperatorServicePrincipal {
-            client_id: _,
-            password_secret_ref,
-            certificate_secret_ref,
-        }) = service_principal
+        if let Some(OperatorServicePrincipal { client_id: _, password_secret_ref, certificate_secret_ref }) =
+            service_principal
         {
-            for reference in [password_secret_ref, certificate_secret_ref]
-                .into_iter()
-                .flatten()
-            {
+            for reference in [password_secret_ref, certificate_secret_ref].into_iter().flatten() {
                 self.secret_key(reference);
             }
         }
-        if let Some(WorkloadIdentity {
-            client_id: _,
-            service_account_ref,
-        }) = workload_identity
-        {
+        if let Some(WorkloadIdentity { client_id: _, service_account_ref }) = workload_identity {
             self.service_account(service_account_ref);
         }
     }
 
     fn uko(&mut self, spec: &UkoSpec) {
-        let UkoSpec {
-            hpcs,
-            server,
-            vault: _,
-        } = spec;
-        if let Some(HpcsUko {
-            instance_id: _,
-            region: _,
-            authentication,
-        }) = hpcs
-        {
+        let UkoSpec { hpcs, server, vault: _ } = spec;
+        if let Some(HpcsUko { instance_id: _, region: _, authentication }) = hpcs {
             self.ibm_authentication(authentication);
         }
-        if let Some(UkoServer {
-            url: _,
-            ca_bundle,
-            authentication,
-        }) = server
-        {
+        if let Some(UkoServer { url: _, ca_bundle, authentication }) = server {
             if let Some(CaBundle { secret_ref }) = ca_bundle {
                 self.secret_key(secret_ref);
             }
@@ -122,36 +83,18 @@ impl References {
     }
 
     fn ibm_authentication(&mut self, authentication: &IbmAuthentication) {
-        let IbmAuthentication {
-            type_: _,
-            api_key,
-            trusted_profile,
-        } = authentication;
+        let IbmAuthentication { type_: _, api_key, trusted_profile } = authentication;
         if let Some(IbmApiKey { secret_ref }) = api_key {
             self.secret_key(secret_ref);
         }
-        if let Some(IbmTrustedProfile {
-            id: _,
-            service_account_ref,
-        }) = trusted_profile
-        {
+        if let Some(IbmTrustedProfile { id: _, service_account_ref }) = trusted_profile {
             self.service_account(service_account_ref);
         }
     }
 
     fn uko_server_authentication(&mut self, authentication: &UkoServerAuthentication) {
-        let UkoServerAuthentication {
-            type_: _,
-            oidc_password,
-            passcode,
-            mutual_tls,
-        } = authentication;
-        if let Some(OidcPassword {
-            provider: _,
-            client_id: _,
-            secret_ref,
-        }) = oidc_password
-        {
+        let UkoServerAuthentication { type_: _, oidc_password, passcode, mutual_tls } = authentication;
+        if let Some(OidcPassword { provider: _, client_id: _, secret_ref }) = oidc_password {
             self.secret(secret_ref);
         }
         for SecretHolder { secret_ref } in [passcode, mutual_tls].into_iter().flatten() {
@@ -233,14 +176,8 @@ mod tests {
                 "oidc",
                 json!({ "type": "OidcPassword", "oidcPassword": { "provider": "P", "clientId": "c", "secretRef": { "name": "oidc" } } }),
             ),
-            (
-                "passcode",
-                json!({ "type": "Passcode", "passcode": { "secretRef": { "name": "passcode" } } }),
-            ),
-            (
-                "mutual-tls",
-                json!({ "type": "MutualTLS", "mutualTLS": { "secretRef": { "name": "mutual-tls" } } }),
-            ),
+            ("passcode", json!({ "type": "Passcode", "passcode": { "secretRef": { "name": "passcode" } } })),
+            ("mutual-tls", json!({ "type": "MutualTLS", "mutualTLS": { "secretRef": { "name": "mutual-tls" } } })),
         ] {
             let found = of_keystore_connection(&connection(
                 &json!({ "type": "WorkloadIdentity", "workloadIdentity": { "clientId": guid, "serviceAccountRef": { "name": "azure-keys" } } }),

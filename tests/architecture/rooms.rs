@@ -66,7 +66,13 @@ pub(crate) const ROOMS: &[Room] = &[
         never: &[],
     },
     Room {
-        at: &["clouds/mod.rs", "clouds/http/", "clouds/hosts.rs", "clouds/token.rs", "clouds/token/"],
+        at: &["clouds/mod.rs", "clouds/facade.rs"],
+        ours: &["clouds"],
+        not: &["kube", "k8s_openapi", "axum"],
+        never: &[],
+    },
+    Room {
+        at: &["clouds/http/", "clouds/hosts.rs", "clouds/token.rs", "clouds/token/"],
         ours: &["clouds::http", "clouds::hosts", "clouds::token"],
         not: &["kube", "k8s_openapi", "axum"],
         never: &[],

@@ -2,12 +2,7 @@
 //!
 //! In: kubectl and a cluster. Out: nothing; the objects live in a namespace of their own and go with it. Never: a
 //! controller; nothing here needs the operator.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed test is what they are for"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test is what they are for")]
 
 #[path = "../refusals/mod.rs"]
 mod table;
@@ -28,24 +23,15 @@ const NAMESPACE: &str = "refusals";
 /// Installs both CRDs, then expects of every case what the table says, in the API server's own words.
 pub(crate) async fn every_refusal_names_field_and_cure(kubectl: &Path, kubeconfig: &Path) {
     let cache = tempfile::tempdir().unwrap();
-    let kube = Kubectl {
-        program: kubectl.to_owned(),
-        kubeconfig: kubeconfig.to_owned(),
-        cache: cache.path().to_owned(),
-    };
+    let kube =
+        Kubectl { program: kubectl.to_owned(), kubeconfig: kubeconfig.to_owned(), cache: cache.path().to_owned() };
     install(&kube).await;
-    let namespace =
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-    kube.must(
-        &["apply", "--server-side", "-f", "-"],
-        &namespace.to_string(),
-    )
-    .await;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
+    kube.must(&["apply", "--server-side", "-f", "-"], &namespace.to_string()).await;
 
     let rows = table::table();
     let standing: Vec<&Value> = rows.iter().filter_map(|row| row.old.as_ref()).collect();
-    kube.must(&["apply", "--server-side", "-f", "-"], &list(&standing))
-        .await;
+    kube.must(&["apply", "--server-side", "-f", "-"], &list(&standing)).await;
 
     let (changed, created): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.old.is_some());
     let mut wrong = Vec::new();
@@ -55,10 +41,7 @@ pub(crate) async fn every_refusal_names_field_and_cure(kubectl: &Path, kubeconfi
         let arguments = [verb, "--dry-run=server", "--validate=ignore", "-f", "-"];
         let answer = kube.run(&arguments, &list(&objects)).await;
         let refusals = by_object(&answer.stderr);
-        wrong.extend(
-            rows.iter()
-                .filter_map(|row| judge(row, &refusals, &answer.stdout)),
-        );
+        wrong.extend(rows.iter().filter_map(|row| judge(row, &refusals, &answer.stdout)));
     }
     kube.must(&["delete", "namespace", NAMESPACE], "").await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -73,16 +56,7 @@ async fn install(kube: &Kubectl) {
     }
     for plural in ["connectorendpoints", "azurekeystoreconnections"] {
         let name = format!("crd/{plural}.uko-operator.io");
-        kube.must(
-            &[
-                "wait",
-                "--for=condition=Established",
-                "--timeout=60s",
-                &name,
-            ],
-            "",
-        )
-        .await;
+        kube.must(&["wait", "--for=condition=Established", "--timeout=60s", &name], "").await;
     }
 }
 
@@ -91,38 +65,19 @@ fn judge(row: &Row, refusals: &BTreeMap<String, Vec<String>>, accepted: &str) ->
     let name = row.new["metadata"]["name"].as_str().unwrap();
     let plural = row.kind().to_lowercase();
     let taken = accepted.contains(&format!("{plural}.uko-operator.io/{name} "));
-    let lines = refusals
-        .get(&format!("{}/{name}", row.kind()))
-        .cloned()
-        .unwrap_or_default();
+    let lines = refusals.get(&format!("{}/{name}", row.kind())).cloned().unwrap_or_default();
     let broken = lines.iter().any(|line| {
-        [
-            "no such key",
-            "no such overload",
-            "rule evaluation error",
-            "failed to evaluate",
-        ]
-        .iter()
-        .any(|sign| line.contains(sign))
+        ["no such key", "no such overload", "rule evaluation error", "failed to evaluate"]
+            .iter()
+            .any(|sign| line.contains(sign))
     });
     let right = match &row.expected {
         Expected::Accepted => taken && lines.is_empty(),
         Expected::Refused { field, says } => {
-            !taken
-                && !broken
-                && lines
-                    .iter()
-                    .any(|line| line.contains(field) && line.contains(says))
+            !taken && !broken && lines.iter().any(|line| line.contains(field) && line.contains(says))
         }
     };
-    (!right).then(|| {
-        format!(
-            "{} {}: {:?}\n  got {lines:#?}",
-            row.kind(),
-            row.case,
-            row.expected
-        )
-    })
+    (!right).then(|| format!("{} {}: {:?}\n  got {lines:#?}", row.kind(), row.case, row.expected))
 }
 
 /// Splits kubectl's answer to many objects: `<kind>[.<group>] "<name>" is invalid: ` opens what is said of one.
@@ -133,19 +88,13 @@ fn by_object(answer: &str) -> BTreeMap<String, Vec<String>> {
         let mut rest = line;
         if let Some((head, tail)) = line.split_once("\" is invalid: ")
             && let Some((before, name)) = head.rsplit_once(" \"")
-            && let Some(kind) = before
-                .rsplit(' ')
-                .next()
-                .and_then(|word| word.split('.').next())
+            && let Some(kind) = before.rsplit(' ').next().and_then(|word| word.split('.').next())
         {
             object = format!("{kind}/{name}");
             rest = tail;
         }
         if !rest.trim().is_empty() {
-            found
-                .entry(object.clone())
-                .or_default()
-                .push(rest.to_owned());
+            found.entry(object.clone()).or_default().push(rest.to_owned());
         }
     }
     found

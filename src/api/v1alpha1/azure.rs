@@ -12,8 +12,8 @@ use super::{
     policy::{SecretKeyRef, ServiceAccountRef, choice},
     rules::member_of,
     text::{
-        AzureLocation, Guid, Ipv4Address, KeyVaultName, NetworkResourceName, PrivateDnsZoneId,
-        RequestMessage, ResourceGroupName, SubnetId, TagValue,
+        AzureLocation, Guid, Ipv4Address, KeyVaultName, NetworkResourceName, PrivateDnsZoneId, RequestMessage,
+        ResourceGroupName, SubnetId, TagValue,
     },
 };
 
@@ -56,8 +56,7 @@ pub enum PublicNetworkAccess {
     Disabled,
 }
 
-const TWO_IDENTITIES: &str =
-    "Secret than servicePrincipal.passwordSecretRef: the operator and UKO are two identities";
+const TWO_IDENTITIES: &str = "Secret than servicePrincipal.passwordSecretRef: the operator and UKO are two identities";
 
 /// Where the Key Vault is and who may use it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -182,11 +181,7 @@ pub struct PrivateEndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_interface_name: Option<NetworkResourceName>,
     /// A static address inside the subnet; default dynamic.
-    #[serde(
-        rename = "privateIPAddress",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "privateIPAddress", default, skip_serializing_if = "Option::is_none")]
     pub private_ip_address: Option<Ipv4Address>,
     /// Makes the DNS zone group `uko-operator` with this zone; absent = DNS is managed elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -220,11 +220,7 @@ pub struct AzureStatus {
     #[schemars(length(max = 32))]
     pub connection_state: Option<String>,
     /// Its address, as its network interface says.
-    #[serde(
-        rename = "privateIPAddress",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "privateIPAddress", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
     pub private_ip_address: Option<String>,
 }

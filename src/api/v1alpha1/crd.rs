@@ -8,10 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{
-    GROUP, azure_keystore_connection::AzureKeystoreConnection,
-    connector_endpoint::ConnectorEndpoint,
-};
+use super::{GROUP, azure_keystore_connection::AzureKeystoreConnection, connector_endpoint::ConnectorEndpoint};
 
 /// RFC 3339 with nanoseconds and an offset has 35 characters.
 const TIME_LENGTH: i64 = 64;
@@ -19,10 +16,7 @@ const TIME_LENGTH: i64 = 64;
 /// Both CRDs, in the order in which they are installed.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ConnectorEndpoint::crd(), AzureKeystoreConnection::crd()]
-        .into_iter()
-        .map(finish)
-        .collect()
+    [ConnectorEndpoint::crd(), AzureKeystoreConnection::crd()].into_iter().map(finish).collect()
 }
 
 /// One file of `crds/`.
@@ -57,10 +51,7 @@ pub fn crd_yaml() -> Result<Vec<CrdFile>, CrdFileError> {
             write_whole_numbers(&mut value);
             Ok(CrdFile {
                 name: format!("{GROUP}_{}.yaml", crd.spec.names.plural),
-                text: format!(
-                    "---\n{}",
-                    serde_yaml::to_string(&value).map_err(CrdFileError::Text)?
-                ),
+                text: format!("---\n{}", serde_yaml::to_string(&value).map_err(CrdFileError::Text)?),
             })
         })
         .collect()
@@ -69,11 +60,7 @@ pub fn crd_yaml() -> Result<Vec<CrdFile>, CrdFileError> {
 /// kstatus calls an object without status "Current", so status starts as "not looked at".
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
-        let Some(root) = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-        else {
+        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
             continue;
         };
         harden(root);
@@ -92,10 +79,7 @@ fn harden(schema: &mut JSONSchemaProps) {
     // `null` in a manifest means absent: the API server drops it before any rule runs, if nothing is nullable.
     schema.nullable = None;
     // Put together from doc comments, which start with a space.
-    schema.description = schema
-        .description
-        .take()
-        .map(|description| description.trim().replace("  ", " "));
+    schema.description = schema.description.take().map(|description| description.trim().replace("  ", " "));
     match schema.format.as_deref() {
         // Unknown to the API server, which warns at each install.
         Some("uint32") => {
@@ -129,12 +113,7 @@ fn bound_conditions(conditions: &mut JSONSchemaProps) {
             "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
         ),
         ("status", 4, 7, "^(True|False|Unknown)$"),
-        (
-            "reason",
-            1,
-            1024,
-            "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        ),
+        ("reason", 1, 1024, "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"),
     ] {
         if let Some(field) = member(condition, name) {
             field.min_length = Some(min_length);
@@ -155,10 +134,7 @@ fn write_whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
             let text = number.to_string();
-            if let Some(whole) = text
-                .strip_suffix(".0")
-                .and_then(|whole| whole.parse::<i64>().ok())
-            {
+            if let Some(whole) = text.strip_suffix(".0").and_then(|whole| whole.parse::<i64>().ok()) {
                 *number = whole.into();
             }
         }

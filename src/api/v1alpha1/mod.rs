@@ -2,10 +2,7 @@
 //!
 //! In: Rust types. Out: the two CRDs ([`crds`]). Never: reads a cluster.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema copies each struct into a private twin"
-)]
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct into a private twin")]
 
 pub mod azure;
 pub mod azure_keystore_connection;

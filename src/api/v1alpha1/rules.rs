@@ -23,15 +23,11 @@ pub(super) fn fixed(path: &str, because: &str) -> Rule {
     }
     let same = format!("self{walked} == oldSelf{walked}");
     let rule = if optional {
-        format!(
-            "{guards}has(self{walked}) == has(oldSelf{walked}) && (!has(self{walked}) || {same})"
-        )
+        format!("{guards}has(self{walked}) == has(oldSelf{walked}) && (!has(self{walked}) || {same})")
     } else {
         guards + &same
     };
-    Rule::new(rule)
-        .message(format!("cannot change: {because}").as_str())
-        .field_path(walked)
+    Rule::new(rule).message(format!("cannot change: {because}").as_str()).field_path(walked)
 }
 
 /// One arm of a union: with this `type`, `member` is set and the `others` are not.
@@ -40,18 +36,8 @@ pub(super) fn member_of(type_: &str, member: Option<&str>, others: &[&str]) -> R
     let refused = others.iter().map(|name| format!("!has(self.{name})"));
     let all: Vec<String> = wanted.into_iter().chain(refused).collect();
     let message = member.map_or_else(
-        || {
-            format!(
-                "type {type_} takes no other member: remove {}",
-                others.join(" and ")
-            )
-        },
-        |name| {
-            format!(
-                "type {type_} needs {name} and no other member: set {name}, remove {}",
-                others.join(" and ")
-            )
-        },
+        || format!("type {type_} takes no other member: remove {}", others.join(" and ")),
+        |name| format!("type {type_} needs {name} and no other member: set {name}, remove {}", others.join(" and ")),
     );
     Rule::new(format!("self.type != '{type_}' || ({})", all.join(" && "))).message(message.as_str())
 }

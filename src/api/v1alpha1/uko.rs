@@ -10,8 +10,8 @@ use super::{
     policy::{IbmAuthentication, SecretKeyRef, SecretRef, choice},
     rules::member_of,
     text::{
-        Guid, IbmRegion, KeystoreDescription, KeystoreGroup, KeystoreName, OidcClientId,
-        OidcProvider, ServerUrl, UkoLocation, UkoVaultId, UkoVaultName,
+        Guid, IbmRegion, KeystoreDescription, KeystoreGroup, KeystoreName, OidcClientId, OidcProvider, ServerUrl,
+        UkoLocation, UkoVaultId, UkoVaultName,
     },
 };
 
