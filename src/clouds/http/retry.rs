@@ -21,14 +21,17 @@ pub(super) fn pauses(
     })
 }
 
-/// A connection that broke, or a 5xx that names no time of its own. A timeout was patience enough.
+/// A connection that broke, or a 5xx that names no time of its own. A timeout was patience enough, and an answer that was
+/// too large will be too large again.
 pub(super) fn worthwhile(outcome: &Result<Answer, Error>) -> bool {
     match outcome {
         Ok(answer) => (500..600).contains(&answer.status) && answer.retry_after.is_none(),
-        Err(error) => {
-            error.class == Class::Transient && error.retry_after.is_none() && !timed_out(error)
-        }
+        Err(error) => never_answered(error) && !timed_out(error),
     }
+}
+
+fn never_answered(error: &Error) -> bool {
+    error.class == Class::Transient && error.retry_after.is_none() && error.status.is_none()
 }
 
 fn timed_out(error: &Error) -> bool {

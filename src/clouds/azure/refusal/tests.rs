@@ -380,6 +380,31 @@ fn a_busy_vault_is_left_alone_for_a_random_while() {
 }
 
 #[test]
+fn an_hsm_key_on_a_standard_vault_is_told_by_its_sentence() {
+    let error = coded(
+        Service::Arm,
+        400,
+        "BadParameter",
+        "Hardware key operation not allowed on standard vault.",
+    );
+    assert_eq!(
+        (error.class, error.reason),
+        (Class::Invalid, "VaultNotPremium")
+    );
+}
+
+#[test]
+fn throttling_without_a_wait_or_with_none_means_five_seconds() {
+    assert_eq!(
+        coded(Service::Arm, 429, "TooManyRequests", "").retry_after,
+        Some(Duration::from_secs(5))
+    );
+    let mut none = answer(Service::Arm, 429, "{}");
+    none.retry_after = Some(Duration::ZERO);
+    assert_eq!(of(&none).retry_after, Some(Duration::from_secs(5)));
+}
+
+#[test]
 fn a_5xx_leaves_the_outcome_of_a_write_open() {
     assert!(of(&answer(Service::Arm, 502, "<html>")).outcome_unknown);
     assert!(!coded(Service::Arm, 409, "ConflictError", "").outcome_unknown);
