@@ -19,14 +19,14 @@ use crate::clouds::{
     http::{Class, Error, Http, Request, Service, allowed},
 };
 
-/// Stable, and not touched by the retirement of the control plane's versions [P].
+/// Stable, and not touched by the retirement of the control plane's versions \[P\].
 const VERSION: &str = "7.5";
 
 /// The reading client of the data plane, as one identity. A clone shares everything.
 ///
 /// All methods share their errors: `AwaitingPerson` with `NotOnPrivatePath` or `BlockedByVaultFirewall` is a fact about where
 /// the operator runs; `VaultAccessDenied` and `VaultRoleMissing` are about its rights; `VaultNameUnresolvable` means the vault
-/// is gone or lies in another cloud. All are safe to cancel. Shapes: data plane 7.5 [S].
+/// is gone or lies in another cloud. All are safe to cancel. Shapes: data plane 7.5 \[S\].
 #[derive(Clone, Debug)]
 pub struct KeyVaultData {
     http: Http,
@@ -142,7 +142,7 @@ pub struct KeyVaultWriter {
 impl KeyVaultWriter {
     /// Brings a deleted key back. It is readable seconds after this has answered.
     ///
-    /// Shape: `POST /deletedkeys/{name}/recover`, empty body; 200 with the key [S].
+    /// Shape: `POST /deletedkeys/{name}/recover`, empty body; 200 with the key \[S\].
     /// # Errors
     /// See [`KeyVaultData`]; `KekInTransition` while it is still being deleted or already being recovered.
     /// # Cancel safety

@@ -50,8 +50,7 @@ impl Service {
     pub const fn unavailable(self) -> &'static str {
         match self {
             Self::Entra => "EntraUnavailable",
-            Self::Arm => "AzureUnavailable",
-            Self::KeyVault => "KeyVaultUnavailable",
+            Self::Arm | Self::KeyVault => "AzureUnavailable",
             Self::Imds => "MetadataServiceUnavailable",
             Self::Iam => "IamUnavailable",
             Self::Containers => "ConnectorLookupUnavailable",

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Class, Error, RequestId, Service};
+use super::{Class, Error, LEAST_WAIT, RequestId, Service};
 
 /// What is sent. Bodies may carry passwords: they are wiped on drop and never printed.
 #[derive(Clone, Debug, Default)]
@@ -268,10 +268,15 @@ impl Answer {
         reason: &'static str,
         advice: impl Into<std::borrow::Cow<'static, str>>,
     ) -> Error {
+        let wait = if class == Class::Throttled {
+            Some(self.retry_after.unwrap_or_default().max(LEAST_WAIT))
+        } else {
+            self.retry_after
+        };
         Error::new(self.service, self.operation, class, reason, advice)
             .with_status(self.status)
             .with_request_id(self.request_id.clone())
-            .with_retry_after(self.retry_after)
+            .with_retry_after(wait)
             .with_outcome_unknown(self.mutated && self.status >= 500)
     }
 }
@@ -319,7 +324,7 @@ mod tests {
         let past = httpdate::fmt_http_date(now - Duration::from_secs(90));
         assert_eq!(wait(&past, now), Some(Duration::ZERO));
         assert_eq!(wait("soon", now), None);
-        assert_eq!(wait("99999999999", now), Some(Duration::from_secs(86_400)));
+        assert_eq!(wait("99999999999", now), Some(Duration::from_hours(24)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::token::AccessToken;
 
 /// The largest answer that is read; Azure's largest known one, a vault with 1,024 policies, is about 1 MiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
-/// Azure's advice when it throttles without saying for how long.
+/// The least patience after a throttling answer, also when it names no time, or none at all.
 const LEAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Gives the bearer token of one identity, and takes back one that was refused.
@@ -282,20 +282,20 @@ fn at_home(request: &Request, refusal: Refusal) -> Error {
             Class::Throttled,
             service.throttled(),
             "The service asked for patience; nothing is sent until then.",
-            Some(wait),
+            wait,
         ),
         Refusal::Broken(wait) => (
             Class::Transient,
             service.unavailable(),
             "The service did not answer lately; it is left alone for a few seconds.",
-            Some(wait),
+            wait,
         ),
         Refusal::Busy => (
             Class::Transient,
             service.unavailable(),
             "Too many calls to this host are in flight; it is asked again.",
-            None,
+            Duration::from_secs(1),
         ),
     };
-    Error::new(service, request.operation, class, reason, advice).with_retry_after(wait)
+    Error::new(service, request.operation, class, reason, advice).with_retry_after(Some(wait))
 }

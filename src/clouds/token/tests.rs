@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::clouds::http::{Class, Service};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn token(text: &str) -> AccessToken {
     AccessToken::fresh(text.to_owned().into(), HOUR)
@@ -75,7 +75,7 @@ async fn a_token_is_renewed_before_it_ends() {
     tokio::time::advance(HOUR / 2).await;
     let same = cache.get(key(), || async { Ok(token("b")) }).await.unwrap();
     assert_eq!(text(&same), "a");
-    tokio::time::advance(HOUR / 2 - EARLY).await;
+    tokio::time::advance((HOUR / 2).saturating_sub(EARLY)).await;
     let next = cache.get(key(), || async { Ok(token("b")) }).await.unwrap();
     assert_eq!(text(&next), "b");
 }
@@ -84,7 +84,7 @@ async fn a_token_is_renewed_before_it_ends() {
 async fn a_working_token_outlives_a_renewal_that_failed_for_now_but_not_a_refusal() {
     let cache = TokenCache::new();
     cache.get(key(), || async { Ok(token("a")) }).await.unwrap();
-    tokio::time::advance(HOUR - EARLY).await;
+    tokio::time::advance(HOUR.saturating_sub(EARLY)).await;
     let old = cache
         .get(key(), || async { Err(error(Class::Transient)) })
         .await

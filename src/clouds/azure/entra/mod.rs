@@ -100,7 +100,7 @@ impl Entra {
 
     /// A token for this identity and audience, cached. Its claim `oid` is the identity's object id.
     ///
-    /// Shape: `POST https://<authority>/<tenant>/oauth2/v2.0/token`, form; numbers may come as text [P].
+    /// Shape: `POST https://<authority>/<tenant>/oauth2/v2.0/token`, form; numbers may come as text \[P\].
     /// # Errors
     /// `Denied` or `Invalid` until the Secret or the spec changes (`ClientSecretInvalid`, `TenantNotFound`, …);
     /// `AwaitingPerson` for what only a directory's owner can mend; `Transient` otherwise. Codes are `AADSTS<n>`.

@@ -130,6 +130,7 @@ fn judge(service: Service, status: u16, refusal: &Refusal) -> Verdict {
     linked(refusal)
         .or_else(|| token_rejected(status, refusal, service))
         .or_else(|| conflict_of_key_vault(service, status, refusal))
+        .or_else(|| hsm_key_refused(refusal))
         .or_else(|| table::verdict(refusal.effective()))
         .or_else(|| table::verdict(&refusal.code))
         .unwrap_or_else(|| by_status(service, status))
@@ -284,6 +285,18 @@ fn conflict_of_key_vault(service: Service, status: u16, refusal: &Refusal) -> Op
     })
 }
 
+/// An HSM key asked of a Standard vault; Azure's code for it is not published, its sentence is \[P\].
+fn hsm_key_refused(refusal: &Refusal) -> Option<Verdict> {
+    refusal
+        .message
+        .contains("not allowed on standard vault")
+        .then_some(Verdict {
+            class: Class::Invalid,
+            reason: "VaultNotPremium",
+            advice: "Use a Premium vault: only it holds keys in an HSM.",
+        })
+}
+
 fn advice(verdict: &Verdict, refusal: &Refusal) -> Cow<'static, str> {
     let denied = verdict.reason == "AzurePermissionDenied";
     let Some((action, scope)) = missing_right(refusal) else {
@@ -331,7 +344,6 @@ fn timed(error: Error) -> Error {
         // Random, so that two operators that met once do not meet again.
         "VaultBusy" => Some(Duration::from_secs(fastrand::u64(10..=30))),
         "PrivateEndpointNameBusy" => Some(Duration::from_mins(2)),
-        "AzureThrottled" | "VaultThrottled" => Some(Duration::from_secs(5)),
         _ => None,
     };
     error.with_retry_after(wait)

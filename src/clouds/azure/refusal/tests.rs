@@ -27,121 +27,124 @@ fn coded(service: Service, status: u16, code: &str, message: &str) -> Error {
     ))
 }
 
+/// Status, code and what they mean together.
+const MEANINGS: &[(u16, &str, Class, &str)] = &[
+    (429, "RetryableError", Class::Conflict, "SubnetBusy"),
+    (
+        400,
+        "ReferencedResourceNotProvisioned",
+        Class::Conflict,
+        "SubnetBusy",
+    ),
+    (409, "ConflictError", Class::Conflict, "VaultBusy"),
+    (
+        409,
+        "AnotherOperationInProgress",
+        Class::Conflict,
+        "OperationInProgress",
+    ),
+    (
+        400,
+        "ForbiddenByRbac",
+        Class::AwaitingPerson,
+        "VaultRoleMissing",
+    ),
+    (
+        403,
+        "RequestDisallowedByPolicy",
+        Class::AwaitingPerson,
+        "DeniedByAzurePolicy",
+    ),
+    (409, "ScopeLocked", Class::AwaitingPerson, "ResourceLocked"),
+    (
+        404,
+        "SubscriptionNotFound",
+        Class::Invalid,
+        "SubscriptionNotFound",
+    ),
+    (
+        404,
+        "ResourceGroupNotFound",
+        Class::NotFound,
+        "ResourceGroupNotFound",
+    ),
+    (
+        400,
+        "PrivateEndpointCreationNotAllowedAsSubnetIsDelegated",
+        Class::Invalid,
+        "SubnetDelegated",
+    ),
+    (
+        400,
+        "PrivateIPAddressIsAllocated",
+        Class::AwaitingPerson,
+        "StaticIpInUse",
+    ),
+    (
+        409,
+        "PrivateEndpointAlreadyExists",
+        Class::Conflict,
+        "PrivateEndpointNameBusy",
+    ),
+    (400, "InvalidRequestContent", Class::Invalid, "SpecRejected"),
+    (
+        401,
+        "InvalidAuthenticationTokenTenant",
+        Class::Denied,
+        "TenantMismatch",
+    ),
+    (
+        401,
+        "ExpiredAuthenticationToken",
+        Class::Transient,
+        "AzureTokenRejected",
+    ),
+    (
+        429,
+        "SubscriptionRequestsThrottled",
+        Class::Throttled,
+        "AzureThrottled",
+    ),
+    (
+        500,
+        "InternalServerError",
+        Class::Transient,
+        "AzureUnavailable",
+    ),
+    (
+        400,
+        "NobodyKnowsThis",
+        Class::AwaitingPerson,
+        "AzureRequestRejected",
+    ),
+    (
+        409,
+        "NobodyKnowsThis",
+        Class::AwaitingPerson,
+        "AzureRequestRejected",
+    ),
+    (
+        422,
+        "NobodyKnowsThis",
+        Class::AwaitingPerson,
+        "AzureRequestRejected",
+    ),
+    (
+        403,
+        "NobodyKnowsThis",
+        Class::AwaitingPerson,
+        "AzurePermissionDenied",
+    ),
+    (503, "NobodyKnowsThis", Class::Transient, "AzureUnavailable"),
+];
+
 #[test]
 fn codes_decide_before_the_status_does() {
-    for (status, code, class, reason) in [
-        (429, "RetryableError", Class::Conflict, "SubnetBusy"),
-        (
-            400,
-            "ReferencedResourceNotProvisioned",
-            Class::Conflict,
-            "SubnetBusy",
-        ),
-        (409, "ConflictError", Class::Conflict, "VaultBusy"),
-        (
-            409,
-            "AnotherOperationInProgress",
-            Class::Conflict,
-            "OperationInProgress",
-        ),
-        (
-            400,
-            "ForbiddenByRbac",
-            Class::AwaitingPerson,
-            "VaultRoleMissing",
-        ),
-        (
-            403,
-            "RequestDisallowedByPolicy",
-            Class::AwaitingPerson,
-            "DeniedByAzurePolicy",
-        ),
-        (409, "ScopeLocked", Class::AwaitingPerson, "ResourceLocked"),
-        (
-            404,
-            "SubscriptionNotFound",
-            Class::Invalid,
-            "SubscriptionNotFound",
-        ),
-        (
-            404,
-            "ResourceGroupNotFound",
-            Class::NotFound,
-            "ResourceGroupNotFound",
-        ),
-        (
-            400,
-            "PrivateEndpointCreationNotAllowedAsSubnetIsDelegated",
-            Class::Invalid,
-            "SubnetDelegated",
-        ),
-        (
-            400,
-            "PrivateIPAddressIsAllocated",
-            Class::AwaitingPerson,
-            "StaticIpInUse",
-        ),
-        (
-            409,
-            "PrivateEndpointAlreadyExists",
-            Class::Conflict,
-            "PrivateEndpointNameBusy",
-        ),
-        (400, "InvalidRequestContent", Class::Invalid, "SpecRejected"),
-        (
-            401,
-            "InvalidAuthenticationTokenTenant",
-            Class::Denied,
-            "TenantMismatch",
-        ),
-        (
-            401,
-            "ExpiredAuthenticationToken",
-            Class::Transient,
-            "AzureTokenRejected",
-        ),
-        (
-            429,
-            "SubscriptionRequestsThrottled",
-            Class::Throttled,
-            "AzureThrottled",
-        ),
-        (
-            500,
-            "InternalServerError",
-            Class::Transient,
-            "AzureUnavailable",
-        ),
-        (
-            400,
-            "NobodyKnowsThis",
-            Class::AwaitingPerson,
-            "AzureRequestRejected",
-        ),
-        (
-            409,
-            "NobodyKnowsThis",
-            Class::AwaitingPerson,
-            "AzureRequestRejected",
-        ),
-        (
-            422,
-            "NobodyKnowsThis",
-            Class::AwaitingPerson,
-            "AzureRequestRejected",
-        ),
-        (
-            403,
-            "NobodyKnowsThis",
-            Class::AwaitingPerson,
-            "AzurePermissionDenied",
-        ),
-        (503, "NobodyKnowsThis", Class::Transient, "AzureUnavailable"),
-    ] {
-        let error = coded(Service::Arm, status, code, "text");
+    for (status, code, class, reason) in MEANINGS {
+        let error = coded(Service::Arm, *status, code, "text");
         assert_eq!(
             (error.class, error.reason, error.code.as_deref()),
-            (class, reason, Some(code)),
+            (*class, *reason, Some(*code)),
             "{status} {code}"
         );
     }
@@ -374,6 +377,31 @@ fn a_busy_vault_is_left_alone_for_a_random_while() {
         .retry_after
         .unwrap();
     assert!((10..=30).contains(&wait.as_secs()));
+}
+
+#[test]
+fn an_hsm_key_on_a_standard_vault_is_told_by_its_sentence() {
+    let error = coded(
+        Service::Arm,
+        400,
+        "BadParameter",
+        "Hardware key operation not allowed on standard vault.",
+    );
+    assert_eq!(
+        (error.class, error.reason),
+        (Class::Invalid, "VaultNotPremium")
+    );
+}
+
+#[test]
+fn throttling_without_a_wait_or_with_none_means_five_seconds() {
+    assert_eq!(
+        coded(Service::Arm, 429, "TooManyRequests", "").retry_after,
+        Some(Duration::from_secs(5))
+    );
+    let mut none = answer(Service::Arm, 429, "{}");
+    none.retry_after = Some(Duration::ZERO);
+    assert_eq!(of(&none).retry_after, Some(Duration::from_secs(5)));
 }
 
 #[test]

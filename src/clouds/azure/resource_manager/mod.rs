@@ -38,7 +38,7 @@ use crate::clouds::{
     http::{Answer, Class, Error, Http, Request, Service},
 };
 
-/// Published versions of the providers' APIs. Key Vault's earlier ones are switched off on 27 February 2027 [P].
+/// Published versions of the providers' APIs. Key Vault's earlier ones are switched off on 27 February 2027 \[P\].
 mod version {
     pub(super) const KEY_VAULT: &str = "2026-02-01";
     pub(super) const NETWORK: &str = "2024-03-01";

@@ -95,17 +95,13 @@ impl PrivateEndpoint {
             }
         }
         let mut body = json!({"location": self.location, "tags": tags, "properties": {}});
-        keep(&self.raw, &mut body, &["extendedLocation", "zones"]);
+        keep(&self.raw, &mut body, &["extendedLocation"]);
         let Some(properties) = body.pointer_mut("/properties") else {
             return body;
         };
         let nothing = Value::Null;
         let seen = self.raw.pointer("/properties").unwrap_or(&nothing);
-        keep(
-            seen,
-            properties,
-            &["applicationSecurityGroups", "ipVersionType"],
-        );
+        keep(seen, properties, &["applicationSecurityGroups"]);
         for name in [
             "privateLinkServiceConnections",
             "manualPrivateLinkServiceConnections",

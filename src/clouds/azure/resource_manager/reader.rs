@@ -4,7 +4,7 @@
 //!
 //! All methods share their errors: `AwaitingPerson` with reason `AzurePermissionDenied` names the missing action in its
 //! advice; `NotFound` is something further up (resource group, vault, zone); `Throttled` comes with a wait. All are safe to
-//! cancel. Shapes: Key Vault 2026-02-01 [S], network 2024-03-01 [S][W], private DNS 2024-06-01 [S][W].
+//! cancel. Shapes: Key Vault 2026-02-01 \[S\], network 2024-03-01 \[S\]\[W\], private DNS 2024-06-01 \[S\]\[W\].
 
 use reqwest::Method;
 use serde_json::Value;
@@ -88,7 +88,7 @@ impl ResourceManager {
     /// A key, seen from outside the vault: its firewall does not cover this view. None cannot tell missing from deleted.
     ///
     /// # Errors
-    /// See the module; `VaultRoleMissing` when the vault itself refuses, even with status 400 [P].
+    /// See the module; `VaultRoleMissing` when the vault itself refuses, even with status 400 \[P\].
     pub async fn key(&self, vault: &VaultId, name: &str) -> Result<Option<Key>, Error> {
         let path = key_path(vault, "GetKey", name)?;
         self.one(
@@ -339,7 +339,7 @@ pub(super) fn vault_path(
     Ok(format!("{id}{below}"))
 }
 
-/// The path of a key; its name is letters, digits and hyphens [S].
+/// The path of a key; its name is letters, digits and hyphens \[S\].
 pub(super) fn key_path(
     vault: &VaultId,
     operation: &'static str,

@@ -276,7 +276,7 @@ mod tests {
 
     const ID: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1";
 
-    fn vault(properties: Value) -> Vault {
+    fn vault(properties: &Value) -> Vault {
         let mut body = json!({"id": ID, "name": "kv1", "location": "westeurope", "properties": {"tenantId": "T"}, "systemData": {"x": 1}});
         let members = body
             .pointer_mut("/properties")
@@ -289,12 +289,12 @@ mod tests {
 
     #[test]
     fn absent_members_have_the_meaning_azure_gives_them() {
-        let bare = vault(json!({}));
+        let bare = vault(&json!({}));
         assert!(bare.soft_delete && !bare.purge_protection && !bare.rbac);
         assert_eq!(bare.public_network_access, PublicAccess::Enabled);
         assert!(bare.access_policies.is_empty() && bare.connections.is_empty());
         let nulls = vault(
-            json!({"enableRbacAuthorization": null, "enablePurgeProtection": null, "accessPolicies": null, "privateEndpointConnections": null}),
+            &json!({"enableRbacAuthorization": null, "enablePurgeProtection": null, "accessPolicies": null, "privateEndpointConnections": null}),
         );
         assert_eq!(nulls, bare);
     }
@@ -309,7 +309,7 @@ mod tests {
             ("Later", PublicAccess::Other("Later".into())),
         ] {
             assert_eq!(
-                vault(json!({ "publicNetworkAccess": word })).public_network_access,
+                vault(&json!({ "publicNetworkAccess": word })).public_network_access,
                 want
             );
         }
@@ -319,7 +319,7 @@ mod tests {
     fn missing_permissions_are_counted_for_the_identity_itself_only() {
         let policy = |oid: &str, keys: Value| json!({"tenantId": "t", "objectId": oid, "permissions": {"keys": keys}});
         let of = |policies: Value| {
-            vault(json!({ "accessPolicies": policies })).missing_key_permissions("T", "O")
+            vault(&json!({ "accessPolicies": policies })).missing_key_permissions("T", "O")
         };
         assert_eq!(of(json!([])), UKO_KEY_PERMISSIONS);
         assert_eq!(of(json!([policy("o", json!(["ALL"]))])), Vec::<&str>::new());
@@ -336,7 +336,7 @@ mod tests {
     fn a_connection_is_found_by_its_endpoint_in_any_case() {
         let endpoint =
             "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe1";
-        let seen = vault(json!({"privateEndpointConnections": [
+        let seen = vault(&json!({"privateEndpointConnections": [
             {"id": format!("{ID}/privateEndpointConnections/c0"), "properties": {}},
             {"id": format!("{ID}/privateEndpointConnections/c1"), "properties": {"provisioningState": "Succeeded",
              "privateEndpoint": {"id": endpoint.replace("resourceGroups", "resourcegroups")}, "privateLinkServiceConnectionState": {"status": "Approved"}}},

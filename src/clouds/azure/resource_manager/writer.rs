@@ -33,7 +33,7 @@ impl ResourceManagerWriter {
 
     /// Makes a private endpoint.
     ///
-    /// Shape: `PUT …/privateEndpoints/{name}`; 201 says `Approved` while it is still `Updating` [W].
+    /// Shape: `PUT …/privateEndpoints/{name}`; 201 says `Approved` while it is still `Updating` \[W\].
     /// # Errors
     /// See the module; `ApprovalPermissionMissing` when automatic approval needs a right the identity lacks.
     pub async fn put_private_endpoint(
@@ -91,9 +91,9 @@ impl ResourceManagerWriter {
 
     /// Approves a pending connection of a Key Vault.
     ///
-    /// Shape: `PUT …/privateEndpointConnections/{name}` with the state alone [S].
+    /// Shape: `PUT …/privateEndpointConnections/{name}` with the state alone \[S\].
     /// # Errors
-    /// See the module; `ProviderNotRegistered` when the endpoint's subscription does not know Key Vault [P].
+    /// See the module; `ProviderNotRegistered` when the endpoint's subscription does not know Key Vault \[P\].
     pub async fn approve_connection(
         &self,
         vault: &VaultId,
@@ -119,7 +119,7 @@ impl ResourceManagerWriter {
 
     /// Adds key permissions to an identity's access policy, and leaves all others alone.
     ///
-    /// Shape: `PUT …/accessPolicies/add`; Azure joins them with what is there [K]: read the vault to be sure.
+    /// Shape: `PUT …/accessPolicies/add`; Azure joins them with what is there \[K\]: read the vault to be sure.
     /// # Errors
     /// See the module.
     pub async fn add_access_policy(
@@ -142,7 +142,7 @@ impl ResourceManagerWriter {
     }
 
     /// Closes the public address of a Key Vault. Sends this one property: a GET may leave out firewall rules that a full
-    /// update would then erase [P].
+    /// update would then erase \[P\].
     ///
     /// # Errors
     /// See the module.
@@ -197,10 +197,10 @@ impl ResourceManagerWriter {
         self.delete(call).await
     }
 
-    /// Makes the key-encryption key if no key of that name exists; else returns the one that does, unchanged [S].
+    /// Makes the key-encryption key if no key of that name exists; else returns the one that does, unchanged \[S\].
     ///
     /// # Errors
-    /// See the module; `KekSoftDeleted` when a deleted key holds the name.
+    /// See the module; `KekSoftDeleted` when a deleted key holds the name, `VaultNotPremium` on a Standard vault.
     pub async fn create_key(
         &self,
         vault: &VaultId,
