@@ -38,15 +38,9 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::try_parse() {
-        Ok(Cli {
-            command: Command::Run(flags),
-        }) => return operate(*flags),
-        Ok(Cli {
-            command: Command::Crds,
-        }) => crds::yaml().and_then(|text| print(&text)),
-        Ok(Cli {
-            command: Command::Version,
-        }) => print(&format!("uko-operator {VERSION} ({COMMIT})\n")),
+        Ok(Cli { command: Command::Run(flags) }) => return operate(*flags),
+        Ok(Cli { command: Command::Crds }) => crds::yaml().and_then(|text| print(&text)),
+        Ok(Cli { command: Command::Version }) => print(&format!("uko-operator {VERSION} ({COMMIT})\n")),
         Err(usage) => return refuse(&usage),
     };
     match done {

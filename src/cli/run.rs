@@ -69,10 +69,8 @@ where
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let ended = runtime.block_on(supervised(settings, controllers));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
@@ -83,46 +81,31 @@ where
     F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
     let health = Health::default();
-    let mut supervise =
-        Supervisor::new(health.clone(), DRAIN_DEADLINE).context("cannot listen for signals")?;
+    let mut supervise = Supervisor::new(health.clone(), DRAIN_DEADLINE).context("cannot listen for signals")?;
     let ending = match lead(settings, health, &mut supervise).await {
-        Ok(operator) => {
-            match controllers(operator, &mut supervise) {
-                Ok(()) => supervise.ending().await,
-                Err(fault) => Ending::Start(fault.into()),
-            }
-        }
+        Ok(operator) => match controllers(operator, &mut supervise) {
+            Ok(()) => supervise.ending().await,
+            Err(fault) => Ending::Start(fault.into()),
+        },
         Err(ending) => ending,
     };
     Ok(supervise.finish(ending).await?)
 }
 
 /// Starts the foundations and comes back when this process leads.
-async fn lead(
-    settings: Settings,
-    health: Health,
-    supervise: &mut Supervisor,
-) -> Result<Operator, Ending> {
+async fn lead(settings: Settings, health: Health, supervise: &mut Supervisor) -> Result<Operator, Ending> {
     let settings = Arc::new(settings);
     greet(&settings);
     let (tenure, leadership) = leadership(CREATE_PAUSE);
     let metrics = Metrics::new(&leadership);
     let kinds = Kinds::new(&health, GROUP, API_VERSION, plurals());
     let lease = lease_name(&settings.watch_namespaces);
-    let view = health.gate(format!(
-        "a fresh view of Lease {}/{lease}",
-        settings.namespace
-    ));
+    let view = health.gate(format!("a fresh view of Lease {}/{lease}", settings.namespace));
 
-    let listener = server::listen(settings.flags.listen)
-        .await
-        .map_err(|fault| {
-            let address = settings.flags.listen;
-            start(std::io::Error::new(
-                fault.kind(),
-                format!("cannot listen on {address} (--listen): {fault}"),
-            ))
-        })?;
+    let listener = server::listen(settings.flags.listen).await.map_err(|fault| {
+        let address = settings.flags.listen;
+        start(std::io::Error::new(fault.kind(), format!("cannot listen on {address} (--listen): {fault}")))
+    })?;
     let serving = server::serve(listener, health.clone(), metrics.clone(), supervise.end());
     supervise.spawn_foundation("server", async { Ok(serving.await?) });
 
@@ -135,9 +118,7 @@ async fn lead(
         Ok(())
     });
 
-    let kube = api_server::connect(settings.flags.connect_timeout)
-        .await
-        .map_err(start)?;
+    let kube = api_server::connect(settings.flags.connect_timeout).await.map_err(start)?;
     let pause = settings.flags.lease_retry_period;
     supervise.during(kinds.wait(&kube, pause)).await?;
     let (cluster_id, fingerprints) = supervise.during(identity(&settings, &kube)).await??;
@@ -148,16 +129,7 @@ async fn lead(
     if supervise.during(leadership.elected()).await?.is_err() {
         return Err(supervise.ending().await); // the election ended, and its own word says why
     }
-    Ok(Operator {
-        settings,
-        kube,
-        cluster_id,
-        policy,
-        fingerprints,
-        leadership,
-        metrics,
-        health,
-    })
+    Ok(Operator { settings, kube, cluster_id, policy, fingerprints, leadership, metrics, health })
 }
 
 fn greet(settings: &Settings) {
@@ -172,17 +144,12 @@ fn greet(settings: &Settings) {
 }
 
 fn plurals() -> [String; 2] {
-    [
-        ConnectorEndpoint::plural(&()).into_owned(),
-        AzureKeystoreConnection::plural(&()).into_owned(),
-    ]
+    [ConnectorEndpoint::plural(&()).into_owned(), AzureKeystoreConnection::plural(&()).into_owned()]
 }
 
 /// What must be the same before and after a restart.
 async fn identity(settings: &Settings, kube: &Client) -> Result<(String, Fingerprints), Ending> {
-    let cluster_id = cluster_id(kube, settings.flags.cluster_id.as_deref())
-        .await
-        .map_err(start)?;
+    let cluster_id = cluster_id(kube, settings.flags.cluster_id.as_deref()).await.map_err(start)?;
     let secrets = Api::namespaced(kube.clone(), &settings.namespace);
     let fingerprints = Fingerprints::load_or_make(&secrets).await.map_err(start)?;
     info!(cluster_id, "identity known");
@@ -204,10 +171,7 @@ fn candidate(settings: &Settings, kube: &Client, name: String, view: Gate) -> Ca
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that hands the wall clock out"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that hands the wall clock out")]
 fn wall_clock() -> Timestamp {
     Timestamp::now()
 }

@@ -163,9 +163,7 @@ pub fn uko_region(url: &Url) -> Option<&str> {
             plain.then_some(*region)
         }
         ["uko", region, "hs-crypto", "cloud", "ibm", "com"] => {
-            let legacy = url
-                .port()
-                .is_some_and(|port| (8000..20_000).contains(&port));
+            let legacy = url.port().is_some_and(|port| (8000..20_000).contains(&port));
             (is_label(region) && legacy).then_some(*region)
         }
         _ => None,
@@ -175,19 +173,14 @@ pub fn uko_region(url: &Url) -> Option<&str> {
 /// One DNS label of lower-case letters, digits and hyphens.
 fn is_label(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len())
-        && text.chars().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+    (1..=63).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// True when `url` is https on exactly this host and its default port (which Key Vault spells out as `:443`).
 #[must_use]
 pub fn is_at(url: &Url, host: &str) -> bool {
     url.scheme() == "https"
-        && url
-            .host_str()
-            .is_some_and(|own| own.eq_ignore_ascii_case(host))
+        && url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host))
         && url.port_or_known_default() == Some(443)
         && url.username().is_empty()
         && url.password().is_none()
@@ -205,16 +198,8 @@ mod tests {
     #[test]
     fn only_the_two_forms_of_a_hosted_uko_are_known() {
         let id = "0123abcd-0000-0000-0000-000000000000";
-        assert_eq!(
-            uko_region(&url(&format!(
-                "https://{id}.uko.eu-de.hs-crypto.appdomain.cloud"
-            ))),
-            Some("eu-de")
-        );
-        assert_eq!(
-            uko_region(&url("https://uko.us-east.hs-crypto.cloud.ibm.com:9730/api")),
-            Some("us-east")
-        );
+        assert_eq!(uko_region(&url(&format!("https://{id}.uko.eu-de.hs-crypto.appdomain.cloud"))), Some("eu-de"));
+        assert_eq!(uko_region(&url("https://uko.us-east.hs-crypto.cloud.ibm.com:9730/api")), Some("us-east"));
         for wrong in [
             "http://uko.us-east.hs-crypto.cloud.ibm.com:9730",
             "https://uko.us-east.hs-crypto.cloud.ibm.com",
@@ -230,50 +215,23 @@ mod tests {
 
     #[test]
     fn a_url_is_at_a_host_only_over_https_on_its_own_port() {
-        assert!(is_at(
-            &url("https://management.azure.com:443/x"),
-            "management.azure.com"
-        ));
-        assert!(is_at(
-            &url("https://Management.Azure.com/x"),
-            "management.azure.com"
-        ));
-        assert!(!is_at(
-            &url("http://management.azure.com/x"),
-            "management.azure.com"
-        ));
-        assert!(!is_at(
-            &url("https://management.azure.com:444/x"),
-            "management.azure.com"
-        ));
-        assert!(!is_at(
-            &url("https://management.azure.com.evil.example/x"),
-            "management.azure.com"
-        ));
-        assert!(!is_at(
-            &url("https://a:b@management.azure.com/x"),
-            "management.azure.com"
-        ));
+        assert!(is_at(&url("https://management.azure.com:443/x"), "management.azure.com"));
+        assert!(is_at(&url("https://Management.Azure.com/x"), "management.azure.com"));
+        assert!(!is_at(&url("http://management.azure.com/x"), "management.azure.com"));
+        assert!(!is_at(&url("https://management.azure.com:444/x"), "management.azure.com"));
+        assert!(!is_at(&url("https://management.azure.com.evil.example/x"), "management.azure.com"));
+        assert!(!is_at(&url("https://a:b@management.azure.com/x"), "management.azure.com"));
     }
 
     #[test]
     fn a_vaults_names_are_lower_case_whatever_the_spec_says() {
-        assert_eq!(
-            AzureCloud::Public.vault_host("Payments-KV"),
-            "payments-kv.vault.azure.net"
-        );
-        assert_eq!(
-            AzureCloud::China.privatelink_host("KV1"),
-            "kv1.privatelink.vaultcore.azure.cn"
-        );
+        assert_eq!(AzureCloud::Public.vault_host("Payments-KV"), "payments-kv.vault.azure.net");
+        assert_eq!(AzureCloud::China.privatelink_host("KV1"), "kv1.privatelink.vaultcore.azure.cn");
     }
 
     #[test]
     fn a_region_that_is_no_label_has_no_broker() {
-        assert_eq!(
-            broker_host("eu-de").unwrap(),
-            "eu-de.broker.hs-crypto.cloud.ibm.com"
-        );
+        assert_eq!(broker_host("eu-de").unwrap(), "eu-de.broker.hs-crypto.cloud.ibm.com");
         assert_eq!(broker_host("evil.example/"), None);
     }
 }

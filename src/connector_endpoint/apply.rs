@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// Sends `step` to the connector.
-pub(super) async fn step(writer: &SatelliteWriter, leadership: &Leadership, connector: &ConnectorId, step: &Step) -> Done {
+pub(super) async fn step(
+    writer: &SatelliteWriter,
+    leadership: &Leadership,
+    connector: &ConnectorId,
+    step: &Step,
+) -> Done {
     if let Err(why) = leadership.check() {
         return Done::Failed(Fault::from(why));
     }

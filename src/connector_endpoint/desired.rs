@@ -6,9 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::resolve::Found;
 use crate::{
-    api::v1alpha1::{
-        AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol,
-    },
+    api::v1alpha1::{AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol},
     clouds::ibm::{ConnectorId, EndpointDraft, IbmCredential, satellite::ClientProtocol},
     reconcile::{
         fault::Fault,
@@ -72,7 +70,9 @@ impl Desired {
             DeletionPolicy::Retain => {
                 found.secrets.ibm_api_key("spec.authentication", &spec.authentication).map(IbmCredential::ApiKey)
             }
-            DeletionPolicy::Delete => Err(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it.")),
+            DeletionPolicy::Delete => {
+                Err(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."))
+            }
         };
         Self {
             credential,
@@ -93,10 +93,7 @@ impl Desired {
             },
             named_by_user: spec.display_name.is_some(),
             enabled: spec.enabled.unwrap_or(true),
-            allowed_sources: spec
-                .allowed_sources
-                .as_ref()
-                .map(|list| list.iter().map(ToString::to_string).collect()),
+            allowed_sources: spec.allowed_sources.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
             adoption: spec.adoption_policy.unwrap_or_default(),
             drift: spec.drift_policy.unwrap_or_default(),
             mode: spec.mode.unwrap_or_default(),

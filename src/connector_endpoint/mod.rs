@@ -82,13 +82,21 @@ impl Controller for ConnectorEndpoints {
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
         let past = Past {
             cached: Cached {
-                connector: status.connector.as_ref().and_then(|connector| connector.id.as_deref()).map(ConnectorId::new),
+                connector: status
+                    .connector
+                    .as_ref()
+                    .and_then(|connector| connector.id.as_deref())
+                    .map(ConnectorId::new),
                 endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
             },
             spec_changed: look.changed && before.settled_inputs.is_some(),
         };
-        let pass = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        report::report(&report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &pass }, &self.shared.pace, now)
+        let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        report::report(
+            &report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &made },
+            &self.shared.pace,
+            now,
+        )
     }
 
     fn observe_metrics(&self, key: &Key, status: &ConnectorEndpointStatus) {
@@ -121,7 +129,9 @@ impl ConnectorEndpoints {
         }
         let (seen, plan) = full_look(&satellite, want, past).await;
         let (done, pending) = match (want.mode, plan.next(), connector_of(&seen)) {
-            (Mode::Manage, Some(step), Some(connector)) => self.act(&satellite, &connector, step, key, status, now).await,
+            (Mode::Manage, Some(step), Some(connector)) => {
+                self.act(&satellite, &connector, step, key, status, now).await
+            }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
         Pass { seen, plan, done, pending, quick: false }

@@ -71,7 +71,11 @@ pub(super) async fn everything(satellite: &Satellite, want: &Desired, cached: &C
 }
 
 /// The rules bound to `endpoint`, where the endpoint itself does not carry them.
-pub(super) async fn bindings(satellite: &Satellite, connector: &ConnectorId, endpoint: &Endpoint) -> Seen<Vec<SourceBinding>> {
+pub(super) async fn bindings(
+    satellite: &Satellite,
+    connector: &ConnectorId,
+    endpoint: &Endpoint,
+) -> Seen<Vec<SourceBinding>> {
     match &endpoint.sources {
         Some(sources) => Seen::Present(sources.clone()),
         None => Seen::always(satellite.endpoint_sources(connector, &endpoint.id).await),

@@ -68,7 +68,11 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         memory: Some(memory),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
-        last_handled_reconcile_at: told.look.requested.clone().or_else(|| told.before.last_handled_reconcile_at.clone()),
+        last_handled_reconcile_at: told
+            .look
+            .requested
+            .clone()
+            .or_else(|| told.before.last_handled_reconcile_at.clone()),
         effective_interval_seconds: u32::try_from(interval.as_secs()).ok(),
         observed_generation: generation,
         used_by: told.want.used_by.iter().take(64).cloned().collect(),
@@ -115,7 +119,9 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
             status.address = endpoint.address();
         }
         Some(_) => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
-        None if seen.endpoints.present().is_some() => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
+        None if seen.endpoints.present().is_some() => {
+            (status.endpoint_id, status.enabled, status.address) = (None, None, None)
+        }
         None => {}
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     clouds::{
         azure::ResourceManagerWriter,
         http::{Class, Error, Service},
-        ibm::{KeystoreDraft, UkoWriter},
+        ibm::{KeystoreDraft, Uko, UkoWriter},
     },
     reconcile::{fault::Fault, leadership::Leadership, summary::Done},
 };
@@ -34,10 +34,15 @@ pub(super) struct Writers<'a> {
 
 impl<'a> Writers<'a> {
     /// Writers beside the readers.
-    pub(super) fn of(readers: &Readers, leadership: &'a Leadership, operations: &'a Operations, owner: &'a str) -> Self {
+    pub(super) fn of(
+        readers: &Readers,
+        leadership: &'a Leadership,
+        operations: &'a Operations,
+        owner: &'a str,
+    ) -> Self {
         Self {
             azure: readers.azure.as_ref().map(|azure| azure.arm.writer()),
-            uko: readers.uko.as_ref().and_then(|uko| uko.reader.as_ref().ok()).map(|uko| uko.writer()),
+            uko: readers.uko.as_ref().and_then(|uko| uko.reader.as_ref().ok()).map(Uko::writer),
             leadership,
             operations,
             owner,
@@ -91,7 +96,12 @@ async fn send(writers: &Writers<'_>, want: &Desired, step: &Step) -> Result<(), 
     }
 }
 
-async fn to_azure(writers: &Writers<'_>, azure: &ResourceManagerWriter, want: &Desired, step: &Step) -> Result<(), Error> {
+async fn to_azure(
+    writers: &Writers<'_>,
+    azure: &ResourceManagerWriter,
+    want: &Desired,
+    step: &Step,
+) -> Result<(), Error> {
     let accepted = match step {
         Step::GrantKeyPermissions { object_id, permissions } => {
             return azure.add_access_policy(&want.vault, &want.tenant_id, object_id, permissions).await;
@@ -141,24 +151,47 @@ fn told(step: &Step, error: Error) -> Fault {
     let field = fault.refused_field().unwrap_or_default().to_owned();
     match step {
         Step::UpdateKeystore { name, .. } if field == "tls_proxy" => {
-            let text = format!("UKO does not take the new tls_proxy for the connected keystore {name}. Keep the old endpoint and change its destination, or disconnect and reconnect the keystore by hand in UKO.");
+            let text = format!(
+                "UKO does not take the new tls_proxy for the connected keystore {name}. Keep the old endpoint and change its destination, or disconnect and reconnect the keystore by hand in UKO."
+            );
             fault.worded("ReconnectNeeded", text)
         }
         // The lists of the vault do not show it, or it would have been found: it is in another vault, or hidden from us.
         Step::CreateKeystore(draft) if fault.reason == "KeystoreNameTaken" => {
-            let text = format!("UKO says that the keystore name {} is taken, perhaps in another vault. Set spec.keystore.name to another one.", draft.name);
+            let text = format!(
+                "UKO says that the keystore name {} is taken, perhaps in another vault. Set spec.keystore.name to another one.",
+                draft.name
+            );
             Fault { class: Class::AwaitingPerson, ..fault }.worded("KeystoreNameTaken", text)
         }
-        Step::CreateKeystore(_) | Step::UpdateKeystore { .. } | Step::AdoptKeystore { .. } if !field.is_empty() && !fault.is_passing() => {
+        Step::CreateKeystore(_) | Step::UpdateKeystore { .. } | Step::AdoptKeystore { .. }
+            if !field.is_empty() && !fault.is_passing() =>
+        {
             let text = format!("UKO refused {}. Correct it.", spec_path(&field));
             let reason = fault.reason;
             fault.worded(reason, text)
         }
-        _ => fault,
+        Step::CreateKeystore(_)
+        | Step::UpdateKeystore { .. }
+        | Step::AdoptKeystore { .. }
+        | Step::GrantKeyPermissions { .. }
+        | Step::CreatePrivateEndpoint { .. }
+        | Step::TagPrivateEndpoint { .. }
+        | Step::RetryPrivateEndpoint { .. }
+        | Step::ApproveConnection { .. }
+        | Step::CreateDnsZoneGroup { .. }
+        | Step::CreateUkoVault { .. }
+        | Step::TestConnection(_)
+        | Step::ClosePublicAccess => fault,
     }
 }
 
-async fn test(uko: &UkoWriter, past: &Past<'_>, draft: &KeystoreDraft, now: Timestamp) -> (Done, Option<ConnectionTestStatus>) {
+async fn test(
+    uko: &UkoWriter,
+    past: &Past<'_>,
+    draft: &KeystoreDraft,
+    now: Timestamp,
+) -> (Done, Option<ConnectionTestStatus>) {
     let result = |result, reason: &str, message: String| ConnectionTestStatus {
         result,
         tested_at: Time(now),
@@ -175,9 +208,11 @@ async fn test(uko: &UkoWriter, past: &Past<'_>, draft: &KeystoreDraft, now: Time
     };
     // Only UKO's own word is a result of the test: an identity service that refuses says nothing of the connection.
     let answered = error.service == Service::Uko && error.status.is_some();
-    let refused = answered && (error.reason == "ConnectionTestFailed" || matches!(error.status, Some(400 | 404 | 409 | 422)));
+    let refused =
+        answered && (error.reason == "ConnectionTestFailed" || matches!(error.status, Some(400 | 404 | 409 | 422)));
     let row = past.memory.failures.iter().find(|row| row.stage == ConditionType::ConnectionTested.as_str());
-    let many = answered && matches!(error.status, Some(500..=599)) && row.is_some_and(|row| row.attempts >= SERVER_ERRORS);
+    let many =
+        answered && matches!(error.status, Some(500..=599)) && row.is_some_and(|row| row.attempts >= SERVER_ERRORS);
     if !refused && !many {
         return (Done::Failed(Fault::from(error)), None);
     }
@@ -206,7 +241,9 @@ fn spec_path(field: &str) -> String {
         "azure_location" => "the region: set spec.keystore.location to UKO's name of it",
         "azure_environment" => "the Azure cloud: look at spec.azure.cloud",
         "azure_variant" => "the variant: look at spec.keystore.variant",
-        "tls_proxy" => "the way to the Key Vault: look at spec.connectorEndpointRef (or spec.tlsProxy) and where it leads",
+        "tls_proxy" => {
+            "the way to the Key Vault: look at spec.connectorEndpointRef (or spec.tlsProxy) and where it leads"
+        }
         "name" => "the keystore's name: look at spec.keystore.name",
         "description" => "the description: look at spec.keystore.description",
         "groups" => "the groups: look at spec.keystore.groups",

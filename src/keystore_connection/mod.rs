@@ -24,8 +24,8 @@ use self::{
 };
 use crate::{
     api::v1alpha1::{
-        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState, Memory,
-        Mode, PendingCreate,
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState,
+        Memory, Mode, PendingCreate,
     },
     clouds::{
         Clouds,
@@ -49,7 +49,7 @@ const OWNER_TAG: &str = "uko-operator-owner";
 /// Tag with the owner's name.
 const OBJECT_TAG: &str = "uko-operator-object";
 /// New secrets, rights, approvals and endpoints take up to this long to spread through the clouds.
-const SPREADING: Duration = Duration::from_secs(15 * 60);
+const SPREADING: Duration = Duration::from_mins(15);
 
 /// The controller of the kind.
 pub(crate) struct KeystoreConnections {
@@ -132,17 +132,22 @@ impl Controller for KeystoreConnections {
             interval: self.interval(object),
             uko_vault: status.uko.as_ref().and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
             keystore: status.uko.as_ref().and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
-            private_endpoint: status.azure.as_ref().and_then(|azure| azure.private_endpoint_id.as_deref()).and_then(ArmId::parse),
+            private_endpoint: status
+                .azure
+                .as_ref()
+                .and_then(|azure| azure.private_endpoint_id.as_deref())
+                .and_then(ArmId::parse),
             test: status.connection_test.as_ref(),
             credentials: status.uko.as_ref().and_then(|uko| uko.credentials.as_ref()),
             password_fingerprint,
             fingerprint: &fingerprint,
-            test_requested: request(annotations, "test-requested-at").filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
+            test_requested: request(annotations, "test-requested-at")
+                .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
             recreate_requested: recreate_requested(annotations, &before),
             kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
         };
-        let pass = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &pass };
+        let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made };
         report::report(&told, &self.shared.pace, now)
     }
 
@@ -194,7 +199,8 @@ impl KeystoreConnections {
             }
         }
         // While the policy refuses the target, not even a token is asked for there.
-        let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
+        let readers =
+            if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
         let seen = observe::everything(&readers, want, past, false).await;
         if matches!(seen.operation, observe::Operation::None) {
             self.shared.locks.clear(&owner);
@@ -235,7 +241,7 @@ impl KeystoreConnections {
         match self.shared.turn(owner, &locks, step.creates(), pending, now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
-            Turn::Held(word, wait) => return (Done::Held(word, wait), None, pending.cloned()),
+            Turn::Held(why, pause) => return (Done::Held(why, pause), None, pending.cloned()),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, now).await;

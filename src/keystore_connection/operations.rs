@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Azure takes minutes at most; after that the resource's own state counts [P].
-const BUDGET: Duration = Duration::from_secs(15 * 60);
+const BUDGET: Duration = Duration::from_mins(15);
 
 /// One operation an object at most; the table is as long as the list of objects.
 #[derive(Debug, Default)]

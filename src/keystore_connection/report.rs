@@ -69,7 +69,11 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         pending_create: pass.pending.clone(),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
-        last_handled_reconcile_at: told.look.requested.clone().or_else(|| told.before.last_handled_reconcile_at.clone()),
+        last_handled_reconcile_at: told
+            .look
+            .requested
+            .clone()
+            .or_else(|| told.before.last_handled_reconcile_at.clone()),
         last_handled_test_at: if tested { request(annotations, "test-requested-at") } else { None }
             .or_else(|| told.before.last_handled_test_at.clone()),
         effective_interval_seconds: u32::try_from(pace.interval(told.object.spec.interval_seconds).as_secs()).ok(),
@@ -79,7 +83,8 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     };
     let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
     status.azure = azure(told, &pass.seen);
-    status.tls_proxy = plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
+    status.tls_proxy =
+        plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
     status.uko = uko(told, now);
     status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
     status.memory = Some(remember(case, told, summary.memory, settled, &status));
@@ -96,10 +101,9 @@ fn ready(told: &Told<'_>) -> Word {
     let vault = &told.want.vault.name;
     match told.want.mode {
         Mode::Plan => Word { reason: "NothingToDo", message: "Mode is Plan, and nothing would be done.".to_owned() },
-        Mode::Manage => Word {
-            reason: "KeysCanFlow",
-            message: format!("UKO can distribute keys into Key Vault {vault}."),
-        },
+        Mode::Manage => {
+            Word { reason: "KeysCanFlow", message: format!("UKO can distribute keys into Key Vault {vault}.") }
+        }
     }
 }
 
@@ -220,13 +224,19 @@ fn remember(
         memory.full_look_at = now();
     }
     let registered = status.uko.as_ref().is_some_and(|uko| uko.keystore_id.is_some());
-    let wrote = |wanted: fn(&Step) -> bool| told.pass.done == Done::Wrote && told.pass.step.as_ref().is_some_and(wanted);
+    let wrote =
+        |wanted: fn(&Step) -> bool| told.pass.done == Done::Wrote && told.pass.step.as_ref().is_some_and(wanted);
     if wrote(|step| matches!(step, Step::CreateKeystore(_))) || (registered && memory.registered_at.is_none()) {
         memory.registered_at = now();
     }
     if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {
         memory.private_endpoint_retries = Some(memory.private_endpoint_retries.unwrap_or_default().saturating_add(1));
-    } else if case.seen.endpoint.present().is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded) {
+    } else if case
+        .seen
+        .endpoint
+        .present()
+        .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
+    {
         memory.private_endpoint_retries = None;
     }
     network_access(case, told, &mut memory);
@@ -236,7 +246,8 @@ fn remember(
 fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
     use crate::clouds::{azure::PublicAccess, ibm::Health};
     if !case.want.close_public_access {
-        (memory.path_facts_since, memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None, None);
+        (memory.path_facts_since, memory.closed_at, memory.reopened_by_others, memory.path_lost) =
+            (None, None, None, None);
         return;
     }
     if !case.quick && matches!(case.seen.operation, Operation::None) {
@@ -250,7 +261,11 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         }
         memory.closed_at = Some(Time(case.now));
     }
-    let lost = case.seen.health.present().is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
+    let lost = case
+        .seen
+        .health
+        .present()
+        .is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
     let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
     memory.path_lost = match (open, lost) {
         (false, true) if young || memory.path_lost == Some(true) => Some(true),

@@ -28,8 +28,10 @@ pub(super) struct Found {
 /// Reads everything at once. The endpoint's status is read like any other client reads it.
 pub(super) async fn references(kube: &Client, namespace: &str, object: &AzureKeystoreConnection) -> Found {
     let names = reference::of_keystore_connection(object);
-    let (secrets, endpoint) =
-        futures::join!(Secrets::read(kube, namespace, names.secrets), endpoint(kube, namespace, names.connector_endpoint));
+    let (secrets, endpoint) = futures::join!(
+        Secrets::read(kube, namespace, names.secrets),
+        endpoint(kube, namespace, names.connector_endpoint)
+    );
     Found { secrets, endpoint }
 }
 

@@ -18,9 +18,7 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
     /// Neither a service account nor a kubeconfig.
-    #[error(
-        "found no way to a Kubernetes API: run in a pod with a service account, or set KUBECONFIG"
-    )]
+    #[error("found no way to a Kubernetes API: run in a pod with a service account, or set KUBECONFIG")]
     Unconfigured(#[source] Box<kube::config::InferConfigError>),
     /// A configuration that cannot be used.
     #[error("the configuration of the Kubernetes API cannot be used")]
@@ -32,9 +30,7 @@ pub enum NoClient {
 /// # Errors
 /// When no configuration is found, or it cannot be used.
 pub async fn connect(connect_timeout: Duration) -> Result<Client, NoClient> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|fault| NoClient::Unconfigured(Box::new(fault)))?;
+    let mut config = Config::infer().await.map_err(|fault| NoClient::Unconfigured(Box::new(fault)))?;
     // The proxy variables are for the clouds: kube would compare NO_PROXY with the wrong host.
     config.proxy_url = None;
     config.connect_timeout = Some(connect_timeout);
@@ -46,11 +42,7 @@ pub async fn connect(connect_timeout: Duration) -> Result<Client, NoClient> {
 
 /// The fault without kube's debug print of the whole answer.
 pub(super) fn plain(fault: kube::Error) -> Box<dyn Error + Send + Sync> {
-    if let kube::Error::Api(status) = fault {
-        status
-    } else {
-        Box::new(fault)
-    }
+    if let kube::Error::Api(status) = fault { status } else { Box::new(fault) }
 }
 
 /// The kinds of one group and version that this process cannot work without.
@@ -91,14 +83,8 @@ impl Kinds {
             match &missing {
                 Ok(missing) if missing.is_empty() => return,
                 other if told.as_ref() == Some(other) => {}
-                Ok(missing) => info!(
-                    ?missing,
-                    "waiting for CRDs; install them with `uko-operator crds`"
-                ),
-                Err(problem) => warn!(
-                    problem,
-                    "the Kubernetes API server cannot be asked; trying on"
-                ),
+                Ok(missing) => info!(?missing, "waiting for CRDs; install them with `uko-operator crds`"),
+                Err(problem) => warn!(problem, "the Kubernetes API server cannot be asked; trying on"),
             }
             told = Some(missing);
             sleep(pause).await;

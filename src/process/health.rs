@@ -41,10 +41,7 @@ impl Health {
     pub fn gate(&self, what: impl Into<String>) -> Gate {
         let what = what.into();
         self.facts().gates.insert(what.clone(), State::Closed);
-        Gate {
-            health: self.clone(),
-            what,
-        }
+        Gate { health: self.clone(), what }
     }
 
     /// What is still missing; empty when the pod is ready.
@@ -56,12 +53,7 @@ impl Health {
             State::Open => false,
             State::OpenUntil(end) => now >= *end,
         };
-        self.facts()
-            .gates
-            .iter()
-            .filter(|(_, state)| shut(state))
-            .map(|(what, _)| what.clone())
-            .collect()
+        self.facts().gates.iter().filter(|(_, state)| shut(state)).map(|(what, _)| what.clone()).collect()
     }
 
     /// Why the process is not alive any more, if so.

@@ -105,19 +105,13 @@ impl Candidate {
                 Ok(None) => complaint = None,
                 Err(problem) => {
                     if complaint.as_ref() != Some(&problem) {
-                        warn!(
-                            lease = self.name,
-                            problem, "cannot stand for election; trying on"
-                        );
+                        warn!(lease = self.name, problem, "cannot stand for election; trying on");
                     }
                     complaint = Some(problem);
                 }
             }
             // Jitter, so that two candidates do not meet at every step.
-            let pause = self
-                .timing
-                .retry_period
-                .mul_f64(1.0 + fastrand::f64() / 5.0);
+            let pause = self.timing.retry_period.mul_f64(1.0 + fastrand::f64() / 5.0);
             sleep_until(Instant::now() + pause).await;
         }
     }
@@ -138,9 +132,7 @@ impl Candidate {
     }
 
     fn sight(&self, seen: Option<Sighting>, found: Option<Lease>, now: Instant) -> Sighting {
-        let before = seen
-            .as_ref()
-            .and_then(|seen| seen.holder().map(str::to_owned));
+        let before = seen.as_ref().and_then(|seen| seen.holder().map(str::to_owned));
         let first = seen.is_none();
         let sighting = match seen {
             None => Sighting::first(found, now),
@@ -165,10 +157,9 @@ impl Candidate {
             Some(landed) => landed,
             None => match seen.opening(Instant::now(), self.timing.lease_duration) {
                 Opening::Held => return Ok(None),
-                opening @ (Opening::Free | Opening::Expired) => (
-                    Claim::after(seen.lease(), &self.identity, (self.clock)()),
-                    opening == Opening::Expired,
-                ),
+                opening @ (Opening::Free | Opening::Expired) => {
+                    (Claim::after(seen.lease(), &self.identity, (self.clock)()), opening == Opening::Expired)
+                }
             },
         };
         let proven_from = Instant::now();
@@ -176,24 +167,13 @@ impl Candidate {
             Outcome::Done(lease) => {
                 let until = proven_from + self.timing.renew_deadline;
                 tenure.begin(claim.term(), until, took_over.then(Instant::now));
-                info!(
-                    lease = self.name,
-                    identity = self.identity,
-                    term = claim.term().0,
-                    took_over,
-                    "leading"
-                );
-                Ok(Some(Held {
-                    claim,
-                    lease: *lease,
-                    proven_from,
-                }))
+                info!(lease = self.name, identity = self.identity, term = claim.term().0, took_over, "leading");
+                Ok(Some(Held { claim, lease: *lease, proven_from }))
             }
             Outcome::Conflict => Ok(None),
-            Outcome::Missing => Err(
-                "the Lease cannot be made: does the operator's own namespace (--namespace) exist?"
-                    .to_owned(),
-            ),
+            Outcome::Missing => {
+                Err("the Lease cannot be made: does the operator's own namespace (--namespace) exist?".to_owned())
+            }
             Outcome::Unclear(problem) => {
                 *sent = Some((claim, took_over));
                 Err(problem)
@@ -202,12 +182,7 @@ impl Candidate {
     }
 
     /// Renews until `end`, or until the proof is gone.
-    async fn hold(
-        &self,
-        mut held: Held,
-        tenure: &mut Tenure,
-        end: &CancellationToken,
-    ) -> Result<Held, Lost> {
+    async fn hold(&self, mut held: Held, tenure: &mut Tenure, end: &CancellationToken) -> Result<Held, Lost> {
         let mut next = held.proven_from + self.timing.retry_period;
         loop {
             let deadline = held.proven_from + self.timing.renew_deadline;
@@ -247,10 +222,7 @@ impl Candidate {
                     return Err(Lost::Deleted);
                 }
                 Outcome::Unclear(problem) => {
-                    warn!(
-                        lease = self.name,
-                        problem, "the Lease was not renewed; trying on"
-                    );
+                    warn!(lease = self.name, problem, "the Lease was not renewed; trying on");
                 }
             }
         }
@@ -261,12 +233,9 @@ impl Candidate {
         let left = deadline.saturating_duration_since(Instant::now());
         match timeout(left, self.look()).await {
             Ok(Ok(Some(lease))) if claim.is_in(&lease) => Ok(Some(lease)),
-            Ok(Ok(Some(lease))) => Err(Lost::Taken(
-                Sighting::first(Some(lease), Instant::now())
-                    .holder()
-                    .unwrap_or("nobody")
-                    .to_owned(),
-            )),
+            Ok(Ok(Some(lease))) => {
+                Err(Lost::Taken(Sighting::first(Some(lease), Instant::now()).holder().unwrap_or("nobody").to_owned()))
+            }
             Ok(Ok(None)) => Err(Lost::Deleted),
             Ok(Err(_)) | Err(_) => Ok(None),
         }
@@ -275,9 +244,7 @@ impl Candidate {
     /// Lets the next candidate in at once. Best effort: a Lease that stays held expires.
     async fn release(&self, mut held: Held) {
         for _ in 0..2 {
-            let released =
-                held.claim
-                    .released(&held.lease, (self.clock)(), self.timing.lease_duration);
+            let released = held.claim.released(&held.lease, (self.clock)(), self.timing.lease_duration);
             match self.put(&released, self.call_timeout()).await {
                 Outcome::Done(_) => {
                     info!(lease = self.name, "released the Lease");
@@ -285,10 +252,7 @@ impl Candidate {
                 }
                 Outcome::Missing => return,
                 Outcome::Unclear(problem) => {
-                    warn!(
-                        lease = self.name,
-                        problem, "cannot tell whether the Lease was released"
-                    );
+                    warn!(lease = self.name, problem, "cannot tell whether the Lease was released");
                     return;
                 }
                 Outcome::Conflict => match self.look().await {
@@ -362,8 +326,5 @@ impl fmt::Debug for Candidate {
 }
 
 fn parameters() -> PostParams {
-    PostParams {
-        field_manager: Some("uko-operator".to_owned()),
-        ..PostParams::default()
-    }
+    PostParams { field_manager: Some("uko-operator".to_owned()), ..PostParams::default() }
 }

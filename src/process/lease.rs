@@ -24,11 +24,7 @@ pub fn lease_name(watched: &BTreeSet<String>) -> String {
     }
     let set = watched.iter().map(String::as_str).collect::<Vec<_>>();
     name.push('-');
-    for byte in digest(&SHA256, set.join(",").as_bytes())
-        .as_ref()
-        .iter()
-        .take(5)
-    {
+    for byte in digest(&SHA256, set.join(",").as_bytes()).as_ref().iter().take(5) {
         let _ = write!(name, "{byte:02x}"); // writing to a String cannot fail
     }
     name
@@ -56,11 +52,7 @@ pub(super) struct Sighting {
 
 impl Sighting {
     pub(super) fn first(lease: Option<Lease>, now: Instant) -> Self {
-        Self {
-            lease,
-            vanished: false,
-            since: now,
-        }
+        Self { lease, vanished: false, since: now }
     }
 
     /// The next look. Only a change of the holder's part starts the clock again: a label does not keep a dead holder alive.
@@ -110,11 +102,7 @@ pub(super) struct Claim {
 impl Claim {
     pub(super) fn after(seen: Option<&Lease>, holder: &str, now: Timestamp) -> Self {
         let before = spec(seen).and_then(|spec| spec.lease_transitions);
-        Self {
-            holder: holder.to_owned(),
-            acquired: MicroTime(now),
-            transitions: before.unwrap_or(0).saturating_add(1),
-        }
+        Self { holder: holder.to_owned(), acquired: MicroTime(now), transitions: before.unwrap_or(0).saturating_add(1) }
     }
 
     pub(super) fn term(&self) -> Term {
@@ -160,19 +148,11 @@ impl Claim {
 
 /// The Lease that does not exist yet.
 pub(super) fn unborn(name: &str) -> Lease {
-    let labels = [
-        ("app.kubernetes.io/name", "uko-operator"),
-        ("app.kubernetes.io/managed-by", "uko-operator"),
-    ];
+    let labels = [("app.kubernetes.io/name", "uko-operator"), ("app.kubernetes.io/managed-by", "uko-operator")];
     Lease {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            labels: Some(
-                labels
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .collect(),
-            ),
+            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
             ..ObjectMeta::default()
         },
         spec: None,
@@ -184,8 +164,7 @@ fn spec(lease: Option<&Lease>) -> Option<&LeaseSpec> {
 }
 
 fn holder(spec: Option<&LeaseSpec>) -> Option<&str> {
-    spec.and_then(|spec| spec.holder_identity.as_deref())
-        .filter(|holder| !holder.is_empty())
+    spec.and_then(|spec| spec.holder_identity.as_deref()).filter(|holder| !holder.is_empty())
 }
 
 /// Kubernetes keeps microseconds; our clock has nanoseconds.
@@ -232,11 +211,7 @@ mod tests {
         renewed.metadata.labels = None;
         let seen = seen.next(Some(renewed), start + TTL);
         let late = start + TTL / 2 + TTL;
-        assert_eq!(
-            seen.opening(late, TTL),
-            Opening::Expired,
-            "a label is no sign of life"
-        );
+        assert_eq!(seen.opening(late, TTL), Opening::Expired, "a label is no sign of life");
     }
 
     #[test]
@@ -251,18 +226,13 @@ mod tests {
     #[test]
     fn a_released_or_absent_lease_is_free_but_a_deleted_one_is_not() {
         let start = Instant::now();
-        assert_eq!(
-            Sighting::first(None, start).opening(start, TTL),
-            Opening::Free
-        );
+        assert_eq!(Sighting::first(None, start).opening(start, TTL), Opening::Free);
         let claim = Claim::after(None, "a", time(1));
         let released = claim.released(&unborn("l"), time(2), TTL);
         let seen = Sighting::first(Some(held_by("a")), start).next(Some(released), start);
         assert_eq!(seen.opening(start, TTL), Opening::Free);
 
-        let deleted = Sighting::first(Some(held_by("a")), start)
-            .next(None, start)
-            .next(None, start + TTL / 2);
+        let deleted = Sighting::first(Some(held_by("a")), start).next(None, start).next(None, start + TTL / 2);
         assert_eq!(deleted.opening(start + TTL / 2, TTL), Opening::Held);
         assert_eq!(deleted.opening(start + TTL, TTL), Opening::Expired);
     }

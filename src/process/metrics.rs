@@ -96,8 +96,7 @@ mod tests {
     fn the_build_is_told_and_the_text_is_complete() {
         let (_tenure, leadership) = leadership(CREATE_PAUSE);
         let text = Metrics::new(&leadership).encode().unwrap();
-        let build =
-            format!("uko_operator_build_info{{version=\"{VERSION}\",commit=\"{COMMIT}\"}} 1");
+        let build = format!("uko_operator_build_info{{version=\"{VERSION}\",commit=\"{COMMIT}\"}} 1");
         assert!(text.contains(&build), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }

@@ -47,9 +47,7 @@ pub async fn serve(
         .with_state(health)
         .route("/metrics", get(scrape).with_state(metrics))
         .route("/version", get(version));
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(end.cancelled_owned())
-        .await
+    axum::serve(listener, routes).with_graceful_shutdown(end.cancelled_owned()).await
 }
 
 /// That this runs at all says that the runtime answers.
@@ -61,11 +59,7 @@ async fn healthz(State(health): State<Health>) -> Answer {
 }
 
 async fn readyz(State(health): State<Health>) -> Answer {
-    let mut lines: Vec<String> = health
-        .missing()
-        .into_iter()
-        .map(|what| format!("waiting for {what}\n"))
-        .collect();
+    let mut lines: Vec<String> = health.missing().into_iter().map(|what| format!("waiting for {what}\n")).collect();
     lines.extend(health.dead().map(|reason| format!("{reason}\n")));
     if lines.is_empty() {
         text(StatusCode::OK, "ok\n".to_owned())

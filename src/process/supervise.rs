@@ -152,10 +152,7 @@ impl Supervisor {
             error!("cutting off all work: what it relies on is gone");
         } else if self.drain().await && !matches!(ending, Ending::Failed { .. }) {
             self.end.cancel();
-            if timeout(RELEASE_DEADLINE, self.foundations.all_ended())
-                .await
-                .is_err()
-            {
+            if timeout(RELEASE_DEADLINE, self.foundations.all_ended()).await.is_err() {
                 warn!(left = ?self.foundations.left(), "some tasks did not end in time");
             }
         } else {

@@ -6,9 +6,7 @@
 use std::io::IsTerminal;
 
 use tracing::Metadata;
-use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
-};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::settings::{InvalidSetting, LogFormat};
 
@@ -91,11 +89,7 @@ mod tests {
 
     #[test]
     fn no_level_shows_an_answer_that_kube_could_not_parse() {
-        for level in [
-            "trace",
-            "kube_client::client=trace",
-            "trace,kube_client=trace",
-        ] {
+        for level in ["trace", "kube_client::client=trace", "trace,kube_client=trace"] {
             assert!(!logged(level, speak).contains("hunter2"), "{level}");
         }
     }
@@ -103,25 +97,15 @@ mod tests {
     #[test]
     fn a_bare_level_is_ours_and_directives_reach_everyone() {
         let ours = logged("debug", speak);
-        assert!(
-            ours.contains("from us") && !ours.contains("from hyper"),
-            "{ours}"
-        );
+        assert!(ours.contains("from us") && !ours.contains("from hyper"), "{ours}");
         let all = logged("debug,uko_operator=debug,hyper_util=debug", speak);
-        assert!(
-            all.contains("from us") && all.contains("from hyper"),
-            "{all}"
-        );
+        assert!(all.contains("from us") && all.contains("from hyper"), "{all}");
         assert_eq!(logged("error", speak), "");
     }
 
     #[test]
     fn a_level_that_is_none_is_refused_with_its_cure() {
-        let refusal = directives("uko_operator=loud")
-            .map_or_else(|fault| fault.to_string(), |_| String::new());
-        assert!(
-            refusal.contains("--log-level") && refusal.contains("info,kube=debug"),
-            "{refusal}"
-        );
+        let refusal = directives("uko_operator=loud").map_or_else(|fault| fault.to_string(), |_| String::new());
+        assert!(refusal.contains("--log-level") && refusal.contains("info,kube=debug"), "{refusal}");
     }
 }

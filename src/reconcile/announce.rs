@@ -14,7 +14,7 @@ use super::{driver::Shared, stage::Word, summary::age};
 use crate::api::v1alpha1::PendingCreate;
 
 /// A request that was sent and never answered has had its effect by then, or never will.
-const LOST_AFTER: Duration = Duration::from_secs(120);
+const LOST_AFTER: Duration = Duration::from_mins(2);
 /// How often to list meanwhile.
 const LIST_EVERY: Duration = Duration::from_secs(10);
 
@@ -63,7 +63,10 @@ impl Shared {
             self.announced.keep(owner, pending);
         }
         let message = "Another object is changing the same Key Vault, subnet or connector; one change at a time.";
-        Turn::Held(Word { reason: "OtherChangeInProgress", message: message.to_owned() }, self.pace.poll_interval.min(Duration::from_secs(2)))
+        Turn::Held(
+            Word { reason: "OtherChangeInProgress", message: message.to_owned() },
+            self.pace.poll_interval.min(Duration::from_secs(2)),
+        )
     }
 }
 
@@ -145,7 +148,10 @@ mod tests {
     fn another_process_waits_until_the_lost_request_can_have_no_effect_any_more() {
         let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
         let successor = Announced::default();
-        assert_eq!(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)), Permission::Wait(LIST_EVERY));
+        assert_eq!(
+            successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)),
+            Permission::Wait(LIST_EVERY)
+        );
         let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
         assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
     }
@@ -153,6 +159,6 @@ mod tests {
     #[test]
     fn a_leader_that_took_an_expired_lease_creates_nothing_at_first() {
         let table = Announced::default();
-        assert_eq!(table.ask("a", "Keystore", None, Duration::from_secs(60), at(0)), Permission::Wait(LIST_EVERY));
+        assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(LIST_EVERY));
     }
 }

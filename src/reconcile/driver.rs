@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use k8s_openapi::{NamespaceResourceScope, jiff::Timestamp};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -112,7 +112,7 @@ pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespaces: BTreeSet<
     // One stream a namespace into one store would empty it at each list, so each has a store and the appliers share the rest.
     let scopes = apis.into_iter().zip(namespaces.into_iter().map(Some).chain(std::iter::repeat(None)));
     let appliers = scopes.map(|(api, namespace)| apply_in(Arc::clone(&controller), api, namespace, stop.clone()));
-    futures::future::join_all(appliers).await;
+    join_all(appliers).await;
 }
 
 async fn apply_in<C: Controller>(
@@ -176,7 +176,7 @@ fn key_of<K: ResourceExt>(object: &K) -> Key {
 
 fn forget<C: Controller>(controller: &C, key: &Key) {
     let shared = controller.shared();
-    shared.wakes.record(C::KIND, key, Names::new());
+    shared.wakes.record(C::KIND, key, &Names::new());
     shared.metrics.forget(C::KIND, key);
     shared.locks.clear(&lock_owner(C::KIND, key));
     shared.announced.forget(&lock_owner(C::KIND, key));
@@ -187,7 +187,10 @@ pub(crate) fn lock_owner(kind: Kind, key: &Key) -> String {
     format!("{kind:?}/{}/{}", key.0, key.1)
 }
 
-async fn look<C: Controller>(object: Arc<PartialObjectMeta<C::Object>>, controller: Arc<C>) -> Result<Action, Infallible> {
+async fn look<C: Controller>(
+    object: Arc<PartialObjectMeta<C::Object>>,
+    controller: Arc<C>,
+) -> Result<Action, Infallible> {
     let key = key_of(object.as_ref());
     let span = tracing::info_span!("reconcile", kind = ?C::KIND, namespace = %key.0, name = %key.1);
     let started = Instant::now();
@@ -212,7 +215,7 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
             return (Outcome::Failed, retry());
         }
     };
-    shared.wakes.record(C::KIND, key, C::names(&object));
+    shared.wakes.record(C::KIND, key, &C::names(&object));
     let report = controller.pass(&object, now()).await;
     match status::write(&api, &object, &C::status(&object), &report.status, report.stamps).await {
         Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
@@ -233,18 +236,31 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
     (report.outcome, Action::requeue(report.next))
 }
 
+/// All at once: the next pass waits for them. A failed event is a line in the log, no more.
 async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, events: &[Event]) {
     let about = object.object_ref(&());
-    for event in events {
-        tracing::info!(reason = event.reason, note = event.note, "{}", event.action);
-        if let Err(error) = shared.events.publish(event, &about).await {
-            tracing::warn!(%error, reason = event.reason, "an event could not be published");
+    join_all(events.iter().map(|event| {
+        tracing::info!(
+            condition = event.action,
+            reason = event.reason,
+            "{}",
+            event.note.as_deref().unwrap_or_default()
+        );
+        let about = &about;
+        async move {
+            if let Err(error) = shared.events.publish(event, about).await {
+                let reason = Fault::from(error).reason;
+                tracing::warn!(reason, event = event.reason, "an event could not be published");
+            }
         }
-    }
+    }))
+    .await;
 }
 
-/// The only clock of the controllers; pure stages take its answer as an argument.
+/// The only clock of the controllers; pure stages take its answer as an argument. In whole seconds, as status keeps
+/// time: what was written compares equal with what is read back.
 #[expect(clippy::disallowed_methods, reason = "here the clock is taken once a pass")]
 fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Fault {
     /// What is wrong and what to do.
     pub message: String,
     /// What was tried at a cloud, if anything.
-    pub call: Option<FailedCall>,
+    pub call: Option<Box<FailedCall>>,
     /// When the cloud asked to come back.
     pub retry_after: Option<Duration>,
     /// A write may have been carried out although we have no answer.
@@ -83,12 +83,12 @@ impl From<Error> for Fault {
             class: error.class,
             reason: error.reason,
             message: error.advice.to_string(),
-            call: Some(FailedCall {
+            call: Some(Box::new(FailedCall {
                 operation: format!("{}/{}", error.service.as_str(), error.operation),
                 code: error.code.clone(),
                 request_id: error.request_id.as_ref().map(ToString::to_string),
                 field: error.field.clone(),
-            }),
+            })),
             retry_after: error.retry_after,
             outcome_unknown: error.outcome_unknown,
         }
@@ -105,18 +105,21 @@ impl From<NotLeader> for Fault {
 impl From<kube::Error> for Fault {
     /// kube's own text may hold the whole answer, Secrets included, so neither log nor status gets it.
     fn from(error: kube::Error) -> Self {
-        match &error {
-            kube::Error::Api(status) => {
-                tracing::warn!(code = status.code, reason = status.reason, "the API server refused a call");
-            }
-            _ => tracing::warn!("a call to the API server got no usable answer"),
-        }
-        match &error {
-            kube::Error::Api(status) if status.code == 403 => Self::awaiting_person(
+        let kube::Error::Api(status) = &error else {
+            tracing::warn!("a call to the API server got no usable answer");
+            return Self::new(
+                Class::Transient,
+                "KubernetesUnavailable",
+                "The API server did not answer; this is retried.",
+            );
+        };
+        tracing::warn!(code = status.code, reason = status.reason, "the API server refused a call");
+        if status.code == 403 {
+            return Self::awaiting_person(
                 "KubernetesForbidden",
                 "The API server refused the operator. Grant its ServiceAccount the rights of the Helm chart.",
-            ),
-            _ => Self::new(Class::Transient, "KubernetesUnavailable", "The API server did not answer; this is retried."),
+            );
         }
+        Self::new(Class::Transient, "KubernetesRefused", "The API server refused a call; this is retried.")
     }
 }

@@ -6,9 +6,7 @@
 use std::{collections::BTreeMap, error::Error, fmt, fmt::Write as _, time::Duration};
 
 use aws_lc_rs::{hmac, rand};
-use k8s_openapi::{
-    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
 use tokio::time::timeout;
 
@@ -54,9 +52,7 @@ impl Fingerprints {
     /// # Errors
     /// When there is no key at the end.
     pub async fn load_or_make(secrets: &Api<Secret>) -> Result<Self, NoKey> {
-        timeout(DEADLINE, load_or_make(secrets))
-            .await
-            .map_err(|_| NoKey::Late)?
+        timeout(DEADLINE, load_or_make(secrets)).await.map_err(|_| NoKey::Late)?
     }
 
     /// The fingerprint of several inputs in their order. `["ab", "c"]` and `["a", "bc"]` differ.
@@ -108,11 +104,7 @@ async fn load_or_make(secrets: &Api<Secret>) -> Result<Fingerprints, NoKey> {
 
 /// Without kube's debug print of the whole answer.
 fn fault(fault: kube::Error) -> NoKey {
-    NoKey::Kubernetes(if let kube::Error::Api(status) = fault {
-        status
-    } else {
-        Box::new(fault)
-    })
+    NoKey::Kubernetes(if let kube::Error::Api(status) = fault { status } else { Box::new(fault) })
 }
 
 fn new_secret() -> Result<Secret, NoKey> {
@@ -121,10 +113,7 @@ fn new_secret() -> Result<Secret, NoKey> {
     Ok(Secret {
         metadata: ObjectMeta {
             name: Some(SECRET_NAME.to_owned()),
-            labels: Some(BTreeMap::from([(
-                "app.kubernetes.io/managed-by".to_owned(),
-                "uko-operator".to_owned(),
-            )])),
+            labels: Some(BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "uko-operator".to_owned())])),
             ..ObjectMeta::default()
         },
         data: Some(BTreeMap::from([(SECRET_KEY.to_owned(), ByteString(key))])),
@@ -139,10 +128,7 @@ mod tests {
 
     fn of_key(key: &[u8]) -> Result<Fingerprints, NoKey> {
         Fingerprints::of_secret(&Secret {
-            data: Some(BTreeMap::from([(
-                SECRET_KEY.to_owned(),
-                ByteString(key.to_vec()),
-            )])),
+            data: Some(BTreeMap::from([(SECRET_KEY.to_owned(), ByteString(key.to_vec()))])),
             ..Secret::default()
         })
     }

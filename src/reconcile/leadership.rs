@@ -34,11 +34,7 @@ pub enum NotLeader {
 #[derive(Clone, Copy, Debug)]
 enum Standing {
     Standby,
-    Leading {
-        term: Term,
-        until: Instant,
-        taken_over_at: Option<Instant>,
-    },
+    Leading { term: Term, until: Instant, taken_over_at: Option<Instant> },
     Ended,
 }
 
@@ -57,13 +53,7 @@ pub struct Tenure(watch::Sender<Standing>);
 #[must_use]
 pub fn leadership(create_pause: Duration) -> (Tenure, Leadership) {
     let (tenure, standing) = watch::channel(Standing::Standby);
-    (
-        Tenure(tenure),
-        Leadership {
-            standing,
-            create_pause,
-        },
-    )
+    (Tenure(tenure), Leadership { standing, create_pause })
 }
 
 impl Leadership {
@@ -94,9 +84,8 @@ impl Leadership {
     /// How long creates that cannot be repeated safely must still wait; zero when they need not.
     #[must_use]
     pub fn create_pause_left(&self) -> Duration {
-        self.taken_over_at().map_or(Duration::ZERO, |taken| {
-            (taken + self.create_pause).saturating_duration_since(Instant::now())
-        })
+        self.taken_over_at()
+            .map_or(Duration::ZERO, |taken| (taken + self.create_pause).saturating_duration_since(Instant::now()))
     }
 
     /// Whether a create that cannot be repeated safely may be sent: leading, and no create of a predecessor that died
@@ -112,10 +101,8 @@ impl Leadership {
     /// [`NotLeader::Ended`] when the election ended first.
     pub async fn elected(&self) -> Result<Term, NotLeader> {
         let mut standing = self.standing.clone();
-        let known = standing
-            .wait_for(|standing| !matches!(standing, Standing::Standby))
-            .await
-            .map(|standing| *standing);
+        let known =
+            standing.wait_for(|standing| !matches!(standing, Standing::Standby)).await.map(|standing| *standing);
         match known {
             Ok(Standing::Leading { term, .. }) => Ok(term),
             Ok(Standing::Standby | Standing::Ended) | Err(_) => Err(NotLeader::Ended),
@@ -126,11 +113,7 @@ impl Leadership {
 impl Tenure {
     /// Begins to lead: proven until `until`. `taken_over_at` is set when the predecessor did not release the Lease.
     pub fn begin(&mut self, term: Term, until: Instant, taken_over_at: Option<Instant>) {
-        self.0.send_replace(Standing::Leading {
-            term,
-            until,
-            taken_over_at,
-        });
+        self.0.send_replace(Standing::Leading { term, until, taken_over_at });
     }
 
     /// A renewal succeeded: proven until `until`.

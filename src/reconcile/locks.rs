@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 /// Longer than any operation of a cloud lasts; a lock that nobody cleared does not hold for ever.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Who is changing what.
 #[derive(Debug, Default)]

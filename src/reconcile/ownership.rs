@@ -71,10 +71,13 @@ impl Owner {
     pub(crate) fn claim(&self, mark: &Mark, adoption: AdoptionPolicy) -> Claim {
         match (mark, adoption) {
             (Mark::Of(hash, _), _) if *hash == self.hash => Claim::Ours,
-            (Mark::Of(_, object), _) => Claim::Refused(format!("it belongs to {object} of another uko-operator object")),
+            (Mark::Of(_, object), _) => {
+                Claim::Refused(format!("it belongs to {object} of another uko-operator object"))
+            }
             (Mark::None | Mark::Released, AdoptionPolicy::IfUnowned) => Claim::Adoptable,
             (Mark::None | Mark::Released, AdoptionPolicy::Never) => Claim::Refused(
-                "nobody marked it as owned; set adoptionPolicy: IfUnowned to take it over, or choose another name".to_owned(),
+                "nobody marked it as owned; set adoptionPolicy: IfUnowned to take it over, or choose another name"
+                    .to_owned(),
             ),
         }
     }
@@ -95,7 +98,9 @@ impl Mark {
         match hash {
             "" => Self::None,
             RELEASED => Self::Released,
-            hash => Self::Of(hash.to_owned(), if object.is_empty() { "an object".to_owned() } else { object.to_owned() }),
+            hash => {
+                Self::Of(hash.to_owned(), if object.is_empty() { "an object".to_owned() } else { object.to_owned() })
+            }
         }
     }
 }

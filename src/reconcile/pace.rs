@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use crate::clouds::http::Class;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Production flags of the operator; tests set them low.
 #[derive(Clone, Debug)]

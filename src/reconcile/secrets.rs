@@ -48,7 +48,12 @@ impl Secrets {
     }
 
     /// The value of a reference, under its own key or `default_key`.
-    pub(crate) fn value(&self, field: &str, reference: &SecretKeyRef, default_key: &str) -> Result<SecretString, Fault> {
+    pub(crate) fn value(
+        &self,
+        field: &str,
+        reference: &SecretKeyRef,
+        default_key: &str,
+    ) -> Result<SecretString, Fault> {
         let key = reference.key.as_deref().unwrap_or(default_key);
         self.key(field, &reference.name, key)
     }
@@ -59,7 +64,9 @@ impl Secrets {
         let missing = || {
             Fault::invalid(
                 "SecretNotFound",
-                format!("{field} names the Secret {name}, which is not in namespace {here}. Create it with the key {key}."),
+                format!(
+                    "{field} names the Secret {name}, which is not in namespace {here}. Create it with the key {key}."
+                ),
             )
         };
         let secret = match self.read.get(name) {
@@ -68,17 +75,22 @@ impl Secrets {
             Some(Ok(Some(secret))) => secret,
         };
         let Some(bytes) = secret.data.as_ref().and_then(|data| data.get(key)) else {
-            let text = format!("{field}: the Secret {name} in namespace {here} has no key {key}. Add it, or name another key.");
+            let text = format!(
+                "{field}: the Secret {name} in namespace {here} has no key {key}. Add it, or name another key."
+            );
             return Err(Fault::invalid("SecretKeyMissing", text));
         };
         match std::str::from_utf8(&bytes.0).map(str::trim) {
             Ok("") => {
-                let text = format!("{field}: the key {key} of the Secret {name} in namespace {here} is empty. Put the value in.");
+                let text = format!(
+                    "{field}: the key {key} of the Secret {name} in namespace {here} is empty. Put the value in."
+                );
                 Err(Fault::invalid("SecretKeyEmpty", text))
             }
             Ok(value) => Ok(SecretString::from(value.to_owned())),
             Err(_) => {
-                let text = format!("{field}: the key {key} of the Secret {name} in namespace {here} is not text (UTF-8).");
+                let text =
+                    format!("{field}: the key {key} of the Secret {name} in namespace {here} is not text (UTF-8).");
                 Err(Fault::invalid("SecretKeyInvalid", text))
             }
         }
@@ -99,7 +111,12 @@ impl Secrets {
     }
 
     /// The fingerprint of one value; none while it cannot be used.
-    pub(crate) fn fingerprint(&self, fingerprints: &Fingerprints, reference: &SecretKeyRef, default_key: &str) -> Option<String> {
+    pub(crate) fn fingerprint(
+        &self,
+        fingerprints: &Fingerprints,
+        reference: &SecretKeyRef,
+        default_key: &str,
+    ) -> Option<String> {
         let value = self.value("", reference, default_key).ok()?;
         Some(fingerprints.of(&[value.expose_secret().as_bytes()]))
     }
@@ -157,11 +174,11 @@ pub(crate) async fn watch(kube: Client, wakes: Arc<Wakes>, stop: CancellationTok
             keep
         });
         for key in named {
-            if !watched.contains_key(&key) {
+            watched.entry(key).or_insert_with_key(|key| {
                 let cancel = CancellationToken::new();
                 changes.push(Box::pin(changes_of(&kube, key.clone()).take_until(cancel.clone().cancelled_owned())));
-                watched.insert(key, cancel);
-            }
+                cancel
+            });
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -179,7 +196,7 @@ impl Iterator for Slowly {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = Duration::from_secs(1 << self.0.min(9)).min(Duration::from_secs(300));
+        let wait = Duration::from_secs(1 << self.0.min(9)).min(Duration::from_mins(5));
         self.0 = self.0.saturating_add(1);
         Some(wait)
     }

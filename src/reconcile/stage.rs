@@ -178,7 +178,6 @@ impl<S: Describe> Plan<S> {
     pub(crate) fn preview(&self) -> Vec<PlannedStep> {
         self.stages.iter().filter_map(|stage| stage.verdict.to_do()).map(Describe::describe).collect()
     }
-
 }
 
 impl<S> Plan<S> {

@@ -26,7 +26,13 @@ pub(crate) enum Written {
 }
 
 /// Writes `new` over `old` when more than a time stamp changed, or when `stamps` are due.
-pub(crate) async fn write<K, S>(api: &Api<K>, object: &K, old: &S, new: &S, stamps: bool) -> Result<Written, kube::Error>
+pub(crate) async fn write<K, S>(
+    api: &Api<K>,
+    object: &K,
+    old: &S,
+    new: &S,
+    stamps: bool,
+) -> Result<Written, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     S: Serialize,
@@ -62,7 +68,11 @@ fn is_stamp(name: &str) -> bool {
 fn without_stamps(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
-            members.into_iter().filter(|(name, _)| !is_stamp(name)).map(|(name, value)| (name, without_stamps(value))).collect(),
+            members
+                .into_iter()
+                .filter(|(name, _)| !is_stamp(name))
+                .map(|(name, value)| (name, without_stamps(value)))
+                .collect(),
         ),
         Value::Array(items) => Value::Array(items.into_iter().map(without_stamps).collect()),
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,

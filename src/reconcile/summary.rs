@@ -28,7 +28,7 @@ use crate::{
 /// Longer counting would only rewrite status; the waits have reached their maximum.
 const ATTEMPTS_MAX: u32 = 8;
 /// A missing role or a policy may just be spreading; for this long it counts as progress.
-const PERSON_GRACE: Duration = Duration::from_secs(300);
+const PERSON_GRACE: Duration = Duration::from_mins(5);
 
 /// What one pass is summarised against.
 pub(crate) struct Frame<'a> {
@@ -128,7 +128,7 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     let ready = weigh(&judged, &mut conditions, &memory, frame);
     memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
     if plan.is_settled() {
-        memory.settled_inputs = memory.inputs.clone();
+        memory.settled_inputs.clone_from(&memory.inputs);
     }
     if matches!(frame.done, Done::Wrote) {
         memory.last_write_at = Some(Time(frame.now));
@@ -154,7 +154,9 @@ fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>,
 
 fn fault_of<'a, S>(stage: &'a Stage<S>, tried: Option<&'a Done>) -> Option<&'a Fault> {
     match (&stage.verdict, tried) {
-        (Verdict::Blocked(fault) | Verdict::Unclear(fault), _) | (Verdict::Do(..), Some(Done::Failed(fault))) => Some(fault),
+        (Verdict::Blocked(fault) | Verdict::Unclear(fault), _) | (Verdict::Do(..), Some(Done::Failed(fault))) => {
+            Some(fault)
+        }
         _ => None,
     }
 }
@@ -213,10 +215,16 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
                 weight: Weight::Carries,
                 next: frame.interval,
             },
-            None => row(Status::Unknown, &Word { reason: "NotLooked", message: String::new() }, Weight::Behind, Duration::ZERO),
+            None => row(
+                Status::Unknown,
+                &Word { reason: "NotLooked", message: String::new() },
+                Weight::Behind,
+                Duration::ZERO,
+            ),
         },
         Verdict::Behind(on) => {
-            let word = Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
+            let word =
+                Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
             row(Status::Unknown, &word, Weight::Behind, frame.interval)
         }
         Verdict::Wait(waiting) if waiting.person => {
@@ -261,8 +269,7 @@ fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status
 
 /// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
 fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
-    let certain =
-        judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let certain = judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
     let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
     let since = |row: &Judged| {
         let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
@@ -328,7 +335,7 @@ fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
 }
 
 /// A suspended object is woken by its own change only; this is a long stop.
-pub(crate) const SUSPENDED_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const SUSPENDED_LOOK: Duration = Duration::from_hours(24);
 
 /// No call was made: the conditions stay as they were, `Ready` says why nothing moves.
 pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
@@ -337,7 +344,8 @@ pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Tim
         Some("False") => Status::False,
         Some(_) | None => Status::Unknown,
     };
-    let message = "spec.suspend is true: nothing is looked at or changed, and the other conditions tell the last known state.";
+    let message =
+        "spec.suspend is true: nothing is looked at or changed, and the other conditions tell the last known state.";
     condition::set(
         conditions,
         &Statement { kind: ConditionType::Ready, status, reason: "Suspended", message },

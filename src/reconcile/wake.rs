@@ -69,16 +69,20 @@ struct Queue {
 
 impl Wakes {
     /// Remembers what an object names. Endpoints that it began or ceased to name are woken: they say who uses them.
-    pub(crate) fn record(&self, kind: Kind, key: &Key, names: Names) {
+    pub(crate) fn record(&self, kind: Kind, key: &Key, names: &Names) {
         let before = {
             let mut all = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            if names.is_empty() { all.remove(&(kind, key.clone())) } else { all.insert((kind, key.clone()), names.clone()) }
+            if names.is_empty() {
+                all.remove(&(kind, key.clone()))
+            } else {
+                all.insert((kind, key.clone()), names.clone())
+            }
         }
         .unwrap_or_default();
-        if before == names {
+        if before == *names {
             return;
         }
-        for (named, name) in before.symmetric_difference(&names) {
+        for (named, name) in before.symmetric_difference(names) {
             match named {
                 Named::Secret => {}
                 Named::ConnectorEndpoint => self.wake(Kind::ConnectorEndpoint, (key.0.clone(), name.clone())),
@@ -166,8 +170,8 @@ mod tests {
     async fn a_changed_secret_wakes_exactly_who_names_it_and_each_once() {
         let wakes = Arc::new(Wakes::default());
         let names = |secret: &str| Names::from([(Named::Secret, secret.to_owned())]);
-        wakes.record(Kind::AzureKeystoreConnection, &key("a"), names("sp"));
-        wakes.record(Kind::AzureKeystoreConnection, &key("b"), names("other"));
+        wakes.record(Kind::AzureKeystoreConnection, &key("a"), &names("sp"));
+        wakes.record(Kind::AzureKeystoreConnection, &key("b"), &names("other"));
         wakes.changed(Named::Secret, &key("sp"));
         wakes.changed(Named::Secret, &key("sp"));
         wakes.changed(Named::Secret, &key("other"));
@@ -179,11 +183,11 @@ mod tests {
     async fn an_endpoint_is_woken_when_a_connection_begins_and_ceases_to_name_it() {
         let wakes = Arc::new(Wakes::default());
         let names = Names::from([(Named::ConnectorEndpoint, "e".to_owned())]);
-        wakes.record(Kind::AzureKeystoreConnection, &key("a"), names);
+        wakes.record(Kind::AzureKeystoreConnection, &key("a"), &names);
         assert_eq!(wakes.users(Kind::AzureKeystoreConnection, Named::ConnectorEndpoint, &key("e")), [key("a")]);
         let mut stream = Box::pin(Arc::clone(&wakes).stream(Kind::ConnectorEndpoint, None));
         assert_eq!(stream.next().await, Some(key("e")));
-        wakes.record(Kind::AzureKeystoreConnection, &key("a"), Names::new());
+        wakes.record(Kind::AzureKeystoreConnection, &key("a"), &Names::new());
         assert_eq!(stream.next().await, Some(key("e")));
         assert!(wakes.secrets().is_empty());
     }

@@ -13,18 +13,8 @@ async fn a_key_made_through_resource_manager_is_seen_through_both_windows() {
     let vault = azure.vault();
     assert!(azure.arm().key(&vault, KEK).await.unwrap().is_none());
     assert!(azure.data().key(&vault.name, KEK).await.unwrap().is_none());
-    let made = azure
-        .arm()
-        .writer()
-        .create_key(&vault, KEK, 4096)
-        .await
-        .unwrap();
-    let again = azure
-        .arm()
-        .writer()
-        .create_key(&vault, KEK, 2048)
-        .await
-        .unwrap();
+    let made = azure.arm().writer().create_key(&vault, KEK, 4096).await.unwrap();
+    let again = azure.arm().writer().create_key(&vault, KEK, 2048).await.unwrap();
     assert_eq!(
         (made.version.clone(), again.size_bits),
         (again.version, Some(4096)),
@@ -33,10 +23,7 @@ async fn a_key_made_through_resource_manager_is_seen_through_both_windows() {
     let inside = azure.data().key(&vault.name, KEK).await.unwrap().unwrap();
     let outside = azure.arm().key(&vault, KEK).await.unwrap().unwrap();
     for key in [inside, outside] {
-        assert_eq!(
-            (key.kty.as_str(), key.size_bits, key.ops),
-            ("RSA-HSM", Some(4096), vec!["import".to_owned()])
-        );
+        assert_eq!((key.kty.as_str(), key.size_bits, key.ops), ("RSA-HSM", Some(4096), vec!["import".to_owned()]));
         assert!(key.enabled && key.version == made.version);
     }
 }
@@ -45,45 +32,18 @@ async fn a_key_made_through_resource_manager_is_seen_through_both_windows() {
 async fn a_deleted_key_is_found_and_recovered_by_the_data_plane_alone() {
     let azure = Azure::start().await;
     let vault = azure.vault();
-    azure
-        .arm()
-        .writer()
-        .create_key(&vault, KEK, 4096)
-        .await
-        .unwrap();
+    azure.arm().writer().create_key(&vault, KEK, 4096).await.unwrap();
     let deleted = json!({"azure": {"vaults": {&vault.name: {"keys": {KEK: {"deleted": {"deletedDate": 1_700_000_000, "scheduledPurgeDate": 1_907_776_000}}}}}}});
     azure.patch(&deleted);
     assert!(azure.data().key(&vault.name, KEK).await.unwrap().is_none());
     assert!(azure.arm().key(&vault, KEK).await.unwrap().is_none());
-    let twin = azure
-        .data()
-        .deleted_key(&vault.name, KEK)
-        .await
-        .unwrap()
-        .unwrap();
+    let twin = azure.data().deleted_key(&vault.name, KEK).await.unwrap().unwrap();
     assert_eq!(twin.scheduled_purge_at, Some(1_907_776_000));
-    let refused = azure
-        .arm()
-        .writer()
-        .create_key(&vault, KEK, 4096)
-        .await
-        .unwrap_err();
+    let refused = azure.arm().writer().create_key(&vault, KEK, 4096).await.unwrap_err();
     assert_eq!(refused.reason, "KekSoftDeleted");
-    azure
-        .data()
-        .writer()
-        .recover_key(&vault.name, KEK)
-        .await
-        .unwrap();
+    azure.data().writer().recover_key(&vault.name, KEK).await.unwrap();
     assert!(azure.data().key(&vault.name, KEK).await.unwrap().is_some());
-    assert!(
-        azure
-            .data()
-            .deleted_key(&vault.name, KEK)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(azure.data().deleted_key(&vault.name, KEK).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -91,32 +51,21 @@ async fn where_the_operator_stands_is_told_apart_from_what_it_may_do() {
     let azure = Azure::start().await;
     let vault = azure.vault();
     let reason = async || azure.data().key(&vault.name, KEK).await.unwrap_err().reason;
-    let closed =
-        |access: &str| json!({"azure": {"vaults": {&vault.name: {"publicNetworkAccess": access}}}});
+    let closed = |access: &str| json!({"azure": {"vaults": {&vault.name: {"publicNetworkAccess": access}}}});
     azure.patch(&closed("Disabled"));
     assert_eq!(reason().await, "NotOnPrivatePath");
-    assert!(
-        azure.arm().key(&vault, KEK).await.unwrap().is_none(),
-        "Resource Manager's window stays open"
-    );
+    assert!(azure.arm().key(&vault, KEK).await.unwrap().is_none(), "Resource Manager's window stays open");
     azure.patch(&closed("SecuredByPerimeter"));
     assert_eq!(reason().await, "BlockedByPerimeter");
     azure.patch(&closed("Enabled"));
-    azure.patch(
-        &json!({"azure": {"vaults": {&vault.name: {"networkAcls": {"defaultAction": "Deny"}}}}}),
-    );
+    azure.patch(&json!({"azure": {"vaults": {&vault.name: {"networkAcls": {"defaultAction": "Deny"}}}}}));
     assert_eq!(reason().await, "BlockedByVaultFirewall");
-    azure.patch(
-        &json!({"azure": {"vaults": {&vault.name: {"networkAcls": null, "accessPolicies": []}}}}),
-    );
+    azure.patch(&json!({"azure": {"vaults": {&vault.name: {"networkAcls": null, "accessPolicies": []}}}}));
     assert_eq!(reason().await, "VaultAccessDenied");
     azure.patch(&json!({"azure": {"vaults": {&vault.name: {"enableRbacAuthorization": true}}}}));
     assert_eq!(reason().await, "VaultRoleMissing");
     azure.patch(&json!({"settings": {"armKeyForbiddenByRbac": true}}));
-    assert_eq!(
-        azure.arm().key(&vault, KEK).await.unwrap_err().reason,
-        "VaultRoleMissing"
-    );
+    assert_eq!(azure.arm().key(&vault, KEK).await.unwrap_err().reason, "VaultRoleMissing");
 }
 
 #[tokio::test]
@@ -139,105 +88,43 @@ async fn wrong_credentials_are_told_apart_and_a_right_one_works_at_once() {
     let entra = azure.entra();
     let right = azure.credential("operator");
     let refused = async |credential: Credential| {
-        let error = entra
-            .token(AzureCloud::Public, &credential, Audience::ResourceManager)
-            .await
-            .unwrap_err();
-        (
-            error.class,
-            error.reason,
-            error.code.clone(),
-            error.request_id.is_some(),
-        )
+        let error = entra.token(AzureCloud::Public, &credential, Audience::ResourceManager).await.unwrap_err();
+        (error.class, error.reason, error.code.clone(), error.request_id.is_some())
     };
-    let wrong_secret = Credential {
-        proof: Proof::Secret("wrong".into()),
-        ..right.clone()
-    };
-    assert_eq!(
-        refused(wrong_secret).await,
-        (
-            Class::Denied,
-            "ClientSecretInvalid",
-            Some("AADSTS7000215".into()),
-            true
-        )
-    );
-    let wrong_app = Credential {
-        client_id: "11111111-1111-4111-8111-111111111111".into(),
-        ..right.clone()
-    };
+    let wrong_secret = Credential { proof: Proof::Secret("wrong".into()), ..right.clone() };
+    assert_eq!(refused(wrong_secret).await, (Class::Denied, "ClientSecretInvalid", Some("AADSTS7000215".into()), true));
+    let wrong_app = Credential { client_id: "11111111-1111-4111-8111-111111111111".into(), ..right.clone() };
     assert_eq!(refused(wrong_app).await.1, "ApplicationNotFound");
-    let wrong_tenant = Credential {
-        tenant_id: "11111111-1111-4111-8111-111111111111".into(),
-        ..right.clone()
-    };
+    let wrong_tenant = Credential { tenant_id: "11111111-1111-4111-8111-111111111111".into(), ..right.clone() };
     assert_eq!(refused(wrong_tenant).await.1, "TenantNotFound");
-    assert!(
-        entra
-            .token(AzureCloud::Public, &right, Audience::ResourceManager)
-            .await
-            .is_ok()
-    );
+    assert!(entra.token(AzureCloud::Public, &right, Audience::ResourceManager).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_federated_token_is_exchanged_and_a_foreign_subject_is_not() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let azure = Azure::start().await;
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let assertion = |subject: &str| {
         let claims = json!({"iss": "https://kubernetes.default.svc", "sub": subject, "aud": ["api://AzureADTokenExchange"], "iat": now, "nbf": now, "exp": now + 3600});
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        Proof::Assertion(
-            format!(
-                "{}.{}.c2ln",
-                part(json!({"alg": "RS256", "kid": "k"})),
-                part(claims)
-            )
-            .into(),
-        )
+        Proof::Assertion(format!("{}.{}.c2ln", part(json!({"alg": "RS256", "kid": "k"})), part(claims)).into())
     };
-    let credential = |subject: &str| Credential {
-        proof: assertion(subject),
-        ..azure.credential("operator")
-    };
+    let credential = |subject: &str| Credential { proof: assertion(subject), ..azure.credential("operator") };
     let token = |credential: Credential| {
         let entra = azure.entra();
-        async move {
-            entra
-                .token(AzureCloud::Public, &credential, Audience::ResourceManager)
-                .await
-        }
+        async move { entra.token(AzureCloud::Public, &credential, Audience::ResourceManager).await }
     };
-    let good = token(credential(
-        "system:serviceaccount:uko-operator:uko-operator",
-    ))
-    .await
-    .unwrap();
-    assert_eq!(
-        good.claims.oid,
-        Some(azure.text("/azure/operator/objectId"))
-    );
-    let foreign = token(credential("system:serviceaccount:default:default"))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (foreign.class, foreign.reason),
-        (Class::AwaitingPerson, "FederatedIdentityMismatch")
-    );
+    let good = token(credential("system:serviceaccount:uko-operator:uko-operator")).await.unwrap();
+    assert_eq!(good.claims.oid, Some(azure.text("/azure/operator/objectId")));
+    let foreign = token(credential("system:serviceaccount:default:default")).await.unwrap_err();
+    assert_eq!((foreign.class, foreign.reason), (Class::AwaitingPerson, "FederatedIdentityMismatch"));
 }
 
 #[tokio::test]
 async fn the_other_clouds_have_hosts_of_their_own() {
     let azure = Azure::start().await;
-    for (cloud, member) in [
-        (AzureCloud::China, "azureChina"),
-        (AzureCloud::UsGovernment, "azureUSGovernment"),
-    ] {
+    for (cloud, member) in [(AzureCloud::China, "azureChina"), (AzureCloud::UsGovernment, "azureUSGovernment")] {
         let text = |name: &str| azure.text(&format!("/{member}/{name}"));
         let credential = Credential {
             tenant_id: text("tenantId"),
@@ -245,12 +132,7 @@ async fn the_other_clouds_have_hosts_of_their_own() {
             proof: Proof::Secret(text("operator/clientSecret").into()),
         };
         let (arm, data) = (
-            super::ResourceManager::new(
-                azure.http.clone(),
-                azure.entra(),
-                cloud,
-                credential.clone(),
-            ),
+            super::ResourceManager::new(azure.http.clone(), azure.entra(), cloud, credential.clone()),
             super::KeyVaultData::new(azure.http.clone(), azure.entra(), cloud, credential),
         );
         let vault = super::VaultId {

@@ -23,9 +23,7 @@ impl ArmId {
     /// The id of a resource: `kind` is `Microsoft.Network/privateEndpoints`.
     #[must_use]
     pub fn of(subscription: &str, resource_group: &str, kind: &str, name: &str) -> Option<Self> {
-        Self::parse(&format!(
-            "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/{kind}/{name}"
-        ))
+        Self::parse(&format!("/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/{kind}/{name}"))
     }
 
     /// The id of a thing below this one: `child("subnets", "pe")`.
@@ -70,10 +68,7 @@ impl ArmId {
         let (rest, _name) = self.0.rsplit_once('/')?;
         let (parent, kind) = rest.rsplit_once('/')?;
         // What is left must still name a resource: a provider, its kind and a name.
-        let below = parent
-            .split('/')
-            .skip_while(|part| !part.eq_ignore_ascii_case("providers"))
-            .count();
+        let below = parent.split('/').skip_while(|part| !part.eq_ignore_ascii_case("providers")).count();
         (below >= 4 && !kind.is_empty()).then(|| Self(parent.to_owned()))
     }
 
@@ -85,9 +80,7 @@ impl ArmId {
         };
         let suffix = format!("/providers/{kind}");
         let start = parent.len().checked_sub(suffix.len());
-        start
-            .and_then(|start| parent.get(start..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(&suffix))
+        start.and_then(|start| parent.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(&suffix))
     }
 
     fn after(&self, name: &str) -> Option<&str> {
@@ -105,8 +98,7 @@ impl fmt::Display for ArmId {
 
 /// What may stand between two slashes; dots alone would walk up a path.
 fn is_plain(segment: &str) -> bool {
-    let fine =
-        |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')' | '@' | '*');
+    let fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')' | '@' | '*');
     !segment.is_empty() && segment.chars().all(fine) && !segment.chars().all(|c| c == '.')
 }
 
@@ -125,22 +117,13 @@ impl VaultId {
     /// The vault as an id; none if a name is no plain segment.
     #[must_use]
     pub fn arm_id(&self) -> Option<ArmId> {
-        ArmId::of(
-            &self.subscription_id,
-            &self.resource_group,
-            "Microsoft.KeyVault/vaults",
-            &self.name,
-        )
+        ArmId::of(&self.subscription_id, &self.resource_group, "Microsoft.KeyVault/vaults", &self.name)
     }
 }
 
 impl fmt::Display for VaultId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            subscription_id,
-            resource_group,
-            name,
-        } = self;
+        let Self { subscription_id, resource_group, name } = self;
         write!(
             f,
             "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.KeyVault/vaults/{name}"
@@ -152,10 +135,7 @@ impl fmt::Display for VaultId {
 #[must_use]
 pub fn same_location(one: &str, other: &str) -> bool {
     let plain = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !c.is_whitespace())
-            .map(|c| c.to_ascii_lowercase())
-            .collect()
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
     };
     plain(one) == plain(other)
 }
@@ -165,18 +145,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
-    const SUBNET: &str = "/subscriptions/s-1/resourceGroups/rg (x)/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/pe";
+    const SUBNET: &str =
+        "/subscriptions/s-1/resourceGroups/rg (x)/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/pe";
 
     #[test]
     fn an_id_is_compared_without_case_and_keeps_its_spelling() {
         let text = SUBNET.replace("rg (x)", "rg");
         let ours = ArmId::parse(&text).unwrap();
-        let azures = ArmId::parse(
-            &text
-                .to_uppercase()
-                .replace("/SUBSCRIPTIONS", "/subscriptions"),
-        )
-        .unwrap();
+        let azures = ArmId::parse(&text.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions")).unwrap();
         assert!(ours.same_as(&azures) && ours != azures);
         assert_eq!(ours.as_str(), text);
         assert_eq!(ArmId::parse(&format!("{text}/")).unwrap(), ours);
@@ -185,16 +161,10 @@ mod tests {
     #[test]
     fn an_id_knows_its_parts() {
         let id = ArmId::parse(&SUBNET.replace(" (x)", "(x)")).unwrap();
-        assert_eq!(
-            (id.subscription(), id.resource_group(), id.last_segment()),
-            ("s-1", Some("rg(x)"), "pe")
-        );
+        assert_eq!((id.subscription(), id.resource_group(), id.last_segment()), ("s-1", Some("rg(x)"), "pe"));
         let network = id.parent().unwrap();
         assert_eq!(network.last_segment(), "vnet1");
-        assert!(
-            network.is_a("microsoft.network/virtualnetworks")
-                && !id.is_a("Microsoft.Network/virtualNetworks")
-        );
+        assert!(network.is_a("microsoft.network/virtualnetworks") && !id.is_a("Microsoft.Network/virtualNetworks"));
         assert_eq!(network.parent(), None);
         assert_eq!(network.child("subnets", "pe").unwrap(), id);
     }
@@ -215,19 +185,12 @@ mod tests {
         ] {
             assert_eq!(ArmId::parse(wrong), None, "{wrong}");
         }
-        let vault = VaultId {
-            subscription_id: "s".into(),
-            resource_group: "rg/..".into(),
-            name: "kv".into(),
-        };
+        let vault = VaultId { subscription_id: "s".into(), resource_group: "rg/..".into(), name: "kv".into() };
         assert_eq!(vault.arm_id(), None);
     }
 
     #[test]
     fn locations_are_compared_without_case_and_spaces() {
-        assert!(
-            same_location("West Europe", "westeurope")
-                && !same_location("westeurope", "northeurope")
-        );
+        assert!(same_location("West Europe", "westeurope") && !same_location("westeurope", "northeurope"));
     }
 }

@@ -55,8 +55,7 @@ impl Key {
             version: newest.as_deref().and_then(version),
             id: newest.or_else(|| wire::owned(value, "/properties/keyUri")),
             kty: wire::owned(value, "/properties/kty")?,
-            size_bits: wire::number(value, "/properties/keySize")
-                .and_then(|bits| u32::try_from(bits).ok()),
+            size_bits: wire::number(value, "/properties/keySize").and_then(|bits| u32::try_from(bits).ok()),
             ops: wire::texts(value, "/properties/keyOps"),
             ..attributes(value, "/properties/attributes")
         })
@@ -136,17 +135,9 @@ mod tests {
         for (bytes, bits) in [(256, 2048), (384, 3072), (512, 4096)] {
             assert_eq!(modulus_bits(&modulus(bytes, 0x80)), Some(bits));
         }
-        assert_eq!(
-            modulus_bits(&modulus(257, 0)),
-            Some(2048),
-            "a leading zero byte is legal"
-        );
+        assert_eq!(modulus_bits(&modulus(257, 0)), Some(2048), "a leading zero byte is legal");
         assert_eq!(modulus_bits(&modulus(256, 0x01)), Some(2041));
-        assert_eq!(
-            modulus_bits(&format!("{}==", modulus(256, 0x80))),
-            Some(2048),
-            "padding is accepted"
-        );
+        assert_eq!(modulus_bits(&format!("{}==", modulus(256, 0x80))), Some(2048), "padding is accepted");
         for wrong in ["", "AA+/", "AAAA", "not base64!"] {
             assert_eq!(modulus_bits(wrong), None, "{wrong}");
         }
@@ -164,18 +155,13 @@ mod tests {
         }));
         assert_eq!(bundle, resource);
         let key = bundle.unwrap();
-        assert_eq!(
-            (key.size_bits, key.version.as_deref()),
-            (Some(4096), Some("78deebed173b48e48f55abf87ed4cf71"))
-        );
+        assert_eq!((key.size_bits, key.version.as_deref()), (Some(4096), Some("78deebed173b48e48f55abf87ed4cf71")));
     }
 
     #[test]
     fn a_sparse_key_is_enabled_and_has_no_dates() {
         let key = Key::read_bundle(&json!({"key": {"kty": "RSA"}})).unwrap();
-        assert!(
-            key.enabled && key.expires.is_none() && key.size_bits.is_none() && key.ops.is_empty()
-        );
+        assert!(key.enabled && key.expires.is_none() && key.size_bits.is_none() && key.ops.is_empty());
         assert_eq!(Key::read_bundle(&json!({"key": {}})), None);
         assert_eq!(Key::read_resource(&json!([])), None);
     }
@@ -186,9 +172,6 @@ mod tests {
             &json!({"recoveryId": "x", "deletedDate": 10, "scheduledPurgeDate": 20, "key": {"kid": KID, "kty": "RSA-HSM"}}),
         );
         let deleted = deleted.unwrap();
-        assert_eq!(
-            (deleted.deleted_at, deleted.scheduled_purge_at),
-            (Some(10), Some(20))
-        );
+        assert_eq!((deleted.deleted_at, deleted.scheduled_purge_at), (Some(10), Some(20)));
     }
 }

@@ -38,21 +38,14 @@ impl KeyVaultData {
     #[must_use]
     pub fn new(http: Http, entra: Entra, cloud: AzureCloud, credential: Credential) -> Self {
         let audience = Audience::KeyVault;
-        let identity = Identity {
-            entra,
-            cloud,
-            credential: Arc::new(credential),
-            audience,
-        };
+        let identity = Identity { entra, cloud, credential: Arc::new(credential), audience };
         Self { http, identity }
     }
 
     /// The same identity with the right to change things.
     #[must_use]
     pub fn writer(&self) -> KeyVaultWriter {
-        KeyVaultWriter {
-            reader: self.clone(),
-        }
+        KeyVaultWriter { reader: self.clone() }
     }
 
     /// A key, enabled or not, in its newest version.
@@ -68,25 +61,12 @@ impl KeyVaultData {
     ///
     /// # Errors
     /// See the type.
-    pub async fn deleted_key(
-        &self,
-        vault_name: &str,
-        name: &str,
-    ) -> Result<Option<DeletedKey>, Error> {
-        let request = self.request(
-            Method::GET,
-            "GetDeletedKey",
-            vault_name,
-            &["deletedkeys", name],
-        )?;
+    pub async fn deleted_key(&self, vault_name: &str, name: &str) -> Result<Option<DeletedKey>, Error> {
+        let request = self.request(Method::GET, "GetDeletedKey", vault_name, &["deletedkeys", name])?;
         self.one(&request, DeletedKey::read_bundle).await
     }
 
-    async fn one<T>(
-        &self,
-        request: &Request,
-        read: fn(&Value) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
+    async fn one<T>(&self, request: &Request, read: fn(&Value) -> Option<T>) -> Result<Option<T>, Error> {
         let answer = self.http.send_as(request, &self.identity).await?;
         if refusal::is_absence(&answer) {
             return Ok(None);
@@ -106,30 +86,16 @@ impl KeyVaultData {
         path: &[&str],
     ) -> Result<Request, Error> {
         let plain = |text: &&&str| allowed(text, 127, "-").is_some();
-        let fits = allowed(vault_name, 24, "-").is_some()
-            && path.iter().filter(plain).count() == path.len();
-        let address = format!(
-            "https://{}/{}",
-            self.identity.cloud.vault_host(vault_name),
-            path.join("/")
-        );
+        let fits = allowed(vault_name, 24, "-").is_some() && path.iter().filter(plain).count() == path.len();
+        let address = format!("https://{}/{}", self.identity.cloud.vault_host(vault_name), path.join("/"));
         let mut url = Url::parse(&address).ok().filter(|_| fits).ok_or_else(|| {
             let advice = "Correct the name of the vault or the key: letters, digits and hyphens.";
-            Error::new(
-                Service::KeyVault,
-                operation,
-                Class::Invalid,
-                "ResourceIdInvalid",
-                advice,
-            )
+            Error::new(Service::KeyVault, operation, Class::Invalid, "ResourceIdInvalid", advice)
         })?;
         url.query_pairs_mut().append_pair("api-version", VERSION);
         Ok(Request::new(Service::KeyVault, operation, method, url)
             .with_attempt_id(HeaderName::from_static("x-ms-client-request-id"))
-            .with_header(
-                HeaderName::from_static("x-ms-return-client-request-id"),
-                "true",
-            ))
+            .with_header(HeaderName::from_static("x-ms-return-client-request-id"), "true"))
     }
 }
 
@@ -149,18 +115,8 @@ impl KeyVaultWriter {
     /// None needed: a second recovery of the same key is refused, not doubled.
     pub async fn recover_key(&self, vault_name: &str, name: &str) -> Result<(), Error> {
         let path = ["deletedkeys", name, "recover"];
-        let request = self
-            .reader
-            .request(Method::POST, "RecoverKey", vault_name, &path)?;
-        let answer = self
-            .reader
-            .http
-            .send_as(&request, &self.reader.identity)
-            .await?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(refusal::of(&answer))
-        }
+        let request = self.reader.request(Method::POST, "RecoverKey", vault_name, &path)?;
+        let answer = self.reader.http.send_as(&request, &self.reader.identity).await?;
+        if answer.is_success() { Ok(()) } else { Err(refusal::of(&answer)) }
     }
 }

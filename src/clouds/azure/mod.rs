@@ -18,10 +18,10 @@ pub use self::{
     key::{DeletedKey, Key},
     key_vault::{KeyVaultData, KeyVaultWriter},
     resource_manager::{
-        ARecord, Accepted, AccessPolicy, DeletedVault, DnsZoneGroup, IpConfiguration, KeyVaultRole,
-        NetworkInterface, OperationState, OperationUrl, PrivateEndpoint, PrivateEndpointConnection,
-        PrivateEndpointDraft, PublicAccess, ResourceManager, ResourceManagerWriter, RoleAssignment,
-        Sku, Subnet, UKO_KEY_PERMISSIONS, Vault, VirtualNetwork, VirtualNetworkLink, ZoneConfig,
+        ARecord, Accepted, AccessPolicy, DeletedVault, DnsZoneGroup, IpConfiguration, KeyVaultRole, NetworkInterface,
+        OperationState, OperationUrl, PrivateEndpoint, PrivateEndpointConnection, PrivateEndpointDraft, PublicAccess,
+        ResourceManager, ResourceManagerWriter, RoleAssignment, Sku, Subnet, UKO_KEY_PERMISSIONS, Vault,
+        VirtualNetwork, VirtualNetworkLink, ZoneConfig,
     },
     state::{ConnectionState, ConnectionStatus, ProvisioningState},
 };

@@ -134,23 +134,16 @@ mod tests {
         let read = |word: Value| ProvisioningState::read(&json!({ "state": word }), "/state");
         assert_eq!(read(Value::Null), ProvisioningState::Succeeded);
         assert_eq!(read(json!("SUCCEEDED")), ProvisioningState::Succeeded);
-        assert_eq!(
-            read(json!("RegisteringDns")),
-            ProvisioningState::Other("RegisteringDns".into())
-        );
+        assert_eq!(read(json!("RegisteringDns")), ProvisioningState::Other("RegisteringDns".into()));
         assert!(read(json!("RegisteringDns")).is_running() && read(json!("Deleting")).is_running());
         assert!(!read(json!("Failed")).is_running() && !read(json!("Canceled")).is_running());
     }
 
     #[test]
     fn an_unknown_status_is_neither_approved_nor_rejected() {
-        let state = ConnectionState::read(
-            &json!({"properties":{"privateLinkServiceConnectionState":{"status":"Waiting"}}}),
-        );
+        let state =
+            ConnectionState::read(&json!({"properties":{"privateLinkServiceConnectionState":{"status":"Waiting"}}}));
         assert_eq!(state.status, ConnectionStatus::Other("Waiting".into()));
-        assert_eq!(
-            ConnectionState::read(&json!({})).status,
-            ConnectionStatus::Pending
-        );
+        assert_eq!(ConnectionState::read(&json!({})).status, ConnectionStatus::Pending);
     }
 }

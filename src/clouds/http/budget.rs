@@ -61,10 +61,7 @@ pub(super) struct Budgets {
 
 impl Budgets {
     pub(super) fn new(slots: usize) -> Self {
-        Self {
-            hosts: Arc::default(),
-            slots: slots.max(1),
-        }
+        Self { hosts: Arc::default(), slots: slots.max(1) }
     }
 
     /// Waits for a slot, at most `patience`, then asks gate and breaker.
@@ -88,12 +85,7 @@ impl Budgets {
             check_gate(&state, now)?;
             check_breaker(&mut state, now)?
         };
-        Ok(Pass {
-            host,
-            probe,
-            settled: false,
-            _slot: slot,
-        })
+        Ok(Pass { host, probe, settled: false, _slot: slot })
     }
 
     /// Closes the gate of a host for `wait`, never shortening what was asked before.
@@ -128,12 +120,8 @@ impl Budgets {
 }
 
 fn forget_the_oldest(hosts: &mut HashMap<String, Arc<Host>>) {
-    let idle = hosts
-        .iter()
-        .filter(|(_, host)| Arc::strong_count(host) == 1);
-    let oldest = idle
-        .min_by_key(|(_, host)| host.state().used)
-        .map(|(origin, _)| origin.clone());
+    let idle = hosts.iter().filter(|(_, host)| Arc::strong_count(host) == 1);
+    let oldest = idle.min_by_key(|(_, host)| host.state().used).map(|(origin, _)| origin.clone());
     if let Some(origin) = oldest {
         hosts.remove(&origin);
     }
@@ -228,16 +216,10 @@ mod tests {
     async fn a_broken_host_gets_one_probe_and_heals_by_it() {
         let budgets = Budgets::new(4);
         break_it(&budgets, "a:443").await;
-        assert!(matches!(
-            budgets.admit("a:443", PATIENCE).await,
-            Err(Refusal::Broken(_))
-        ));
+        assert!(matches!(budgets.admit("a:443", PATIENCE).await, Err(Refusal::Broken(_))));
         tokio::time::advance(BREAK).await;
         let probe = budgets.admit("a:443", PATIENCE).await.unwrap();
-        assert!(matches!(
-            budgets.admit("a:443", PATIENCE).await,
-            Err(Refusal::Broken(_))
-        ));
+        assert!(matches!(budgets.admit("a:443", PATIENCE).await, Err(Refusal::Broken(_))));
         probe.answered();
         assert!(budgets.admit("a:443", PATIENCE).await.is_ok());
     }
@@ -249,10 +231,7 @@ mod tests {
         tokio::time::advance(BREAK).await;
         drop(budgets.admit("a:443", PATIENCE).await.unwrap());
         budgets.admit("a:443", PATIENCE).await.unwrap().failed();
-        assert!(matches!(
-            budgets.admit("a:443", PATIENCE).await,
-            Err(Refusal::Broken(_))
-        ));
+        assert!(matches!(budgets.admit("a:443", PATIENCE).await, Err(Refusal::Broken(_))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -270,10 +249,7 @@ mod tests {
     async fn no_more_than_the_slots_are_in_flight_and_the_queue_has_an_end() {
         let budgets = Budgets::new(1);
         let first = budgets.admit("a:443", PATIENCE).await.unwrap();
-        assert_eq!(
-            budgets.admit("a:443", PATIENCE).await.unwrap_err(),
-            Refusal::Busy
-        );
+        assert_eq!(budgets.admit("a:443", PATIENCE).await.unwrap_err(), Refusal::Busy);
         drop(first);
         assert!(budgets.admit("a:443", PATIENCE).await.is_ok());
     }
@@ -282,11 +258,7 @@ mod tests {
     async fn hosts_are_forgotten_before_they_pile_up() {
         let budgets = Budgets::new(1);
         for n in 0..HOSTS * 2 {
-            budgets
-                .admit(&format!("v{n}:443"), PATIENCE)
-                .await
-                .unwrap()
-                .answered();
+            budgets.admit(&format!("v{n}:443"), PATIENCE).await.unwrap().answered();
         }
         assert_eq!(budgets.hosts.lock().unwrap().len(), HOSTS);
     }

@@ -131,9 +131,7 @@ impl fmt::Display for RequestId {
 /// Keeps `text` only if it is made of ASCII letters, digits and `extra`, and no longer than `longest`.
 pub(in crate::clouds) fn allowed(text: &str, longest: usize, extra: &str) -> Option<String> {
     let fits = !text.is_empty() && text.len() <= longest;
-    let clean = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
+    let clean = text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
     (fits && clean).then(|| text.to_owned())
 }
 
@@ -249,12 +247,7 @@ impl Error {
 
     /// Gives the same facts another class, reason and advice: what a status means depends on who asks.
     #[must_use]
-    pub fn reread(
-        self,
-        class: Class,
-        reason: &'static str,
-        advice: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn reread(self, class: Class, reason: &'static str, advice: impl Into<Cow<'static, str>>) -> Self {
         let advice = advice.into();
         self.with(|facts| {
             facts.class = class;
@@ -283,11 +276,7 @@ impl Deref for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} failed: {}",
-            self.service, self.operation, self.reason
-        )?;
+        write!(f, "{} {} failed: {}", self.service, self.operation, self.reason)?;
         let mut extras = Vec::new();
         if let Some(status) = self.status {
             extras.push(format!("status {status}"));
@@ -319,21 +308,13 @@ mod tests {
     use super::*;
 
     fn refused() -> Error {
-        Error::new(
-            Service::Arm,
-            "GetVault",
-            Class::AwaitingPerson,
-            "AzurePermissionDenied",
-            "Grant it.",
-        )
+        Error::new(Service::Arm, "GetVault", Class::AwaitingPerson, "AzurePermissionDenied", "Grant it.")
     }
 
     #[test]
     fn display_says_what_we_tried_and_never_the_advice_or_a_body() {
-        let error = refused()
-            .with_status(403)
-            .with_code("AuthorizationFailed")
-            .with_request_id(RequestId::parse("0a-1"));
+        let error =
+            refused().with_status(403).with_code("AuthorizationFailed").with_request_id(RequestId::parse("0a-1"));
         assert_eq!(
             error.to_string(),
             "arm GetVault failed: AzurePermissionDenied (status 403, code AuthorizationFailed, request id 0a-1)"
@@ -342,19 +323,10 @@ mod tests {
 
     #[test]
     fn texts_outside_the_allow_lists_are_dropped() {
-        assert_eq!(
-            refused().with_code("The client 'x' is not allowed").code,
-            None
-        );
+        assert_eq!(refused().with_code("The client 'x' is not allowed").code, None);
         assert_eq!(refused().with_code(&"x".repeat(65)).code, None);
-        assert_eq!(
-            refused().with_field("tls_proxy").field.as_deref(),
-            Some("tls_proxy")
-        );
-        assert_eq!(
-            refused().with_field("keys[0].name").field.as_deref(),
-            Some("keys[0].name")
-        );
+        assert_eq!(refused().with_field("tls_proxy").field.as_deref(), Some("tls_proxy"));
+        assert_eq!(refused().with_field("keys[0].name").field.as_deref(), Some("keys[0].name"));
         assert_eq!(refused().with_field("Password=hunter2").field, None);
         assert_eq!(RequestId::parse("a b"), None);
         assert_eq!(RequestId::parse(""), None);
@@ -363,16 +335,8 @@ mod tests {
     #[test]
     fn a_clone_keeps_its_facts_when_the_other_is_reread() {
         let first = refused();
-        let second = first
-            .clone()
-            .reread(Class::NotFound, "VaultNotFound", "Correct the name.");
-        assert_eq!(
-            (first.class, first.reason),
-            (Class::AwaitingPerson, "AzurePermissionDenied")
-        );
-        assert_eq!(
-            (second.class, second.reason),
-            (Class::NotFound, "VaultNotFound")
-        );
+        let second = first.clone().reread(Class::NotFound, "VaultNotFound", "Correct the name.");
+        assert_eq!((first.class, first.reason), (Class::AwaitingPerson, "AzurePermissionDenied"));
+        assert_eq!((second.class, second.reason), (Class::NotFound, "VaultNotFound"));
     }
 }

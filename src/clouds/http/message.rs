@@ -39,23 +39,17 @@ impl Body {
     /// Percent-encodes pairs as a form.
     #[must_use]
     pub fn form(pairs: &[(&str, &str)]) -> Self {
-        let text = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs)
-            .finish();
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         Self::Form(text.into())
     }
 
     pub(super) fn content(&self) -> Option<(HeaderValue, String)> {
         match self {
             Self::Empty => None,
-            Self::Json(text) => Some((
-                HeaderValue::from_static("application/json"),
-                text.expose_secret().to_owned(),
-            )),
-            Self::Form(text) => Some((
-                HeaderValue::from_static("application/x-www-form-urlencoded"),
-                text.expose_secret().to_owned(),
-            )),
+            Self::Json(text) => Some((HeaderValue::from_static("application/json"), text.expose_secret().to_owned())),
+            Self::Form(text) => {
+                Some((HeaderValue::from_static("application/x-www-form-urlencoded"), text.expose_secret().to_owned()))
+            }
         }
     }
 }
@@ -202,12 +196,7 @@ const REQUEST_IDS: [&str; 6] = [
 
 impl Answer {
     pub(super) fn read(request: &Request, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
-        let text = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
             service: request.service,
             operation: request.operation,
@@ -217,21 +206,14 @@ impl Answer {
             retry_after: text("retry-after").and_then(|value| wait(&value, SystemTime::now())),
             operation_url: text("azure-asyncoperation"),
             location: text("location"),
-            request_id: REQUEST_IDS
-                .into_iter()
-                .find_map(|name| text(name).as_deref().and_then(RequestId::parse)),
+            request_id: REQUEST_IDS.into_iter().find_map(|name| text(name).as_deref().and_then(RequestId::parse)),
             body,
         }
     }
 
     /// An answer out of thin air, for tests of the rooms next door.
     #[cfg(test)]
-    pub(in crate::clouds) fn for_test(
-        request: &Request,
-        status: u16,
-        headers: &HeaderMap,
-        body: Vec<u8>,
-    ) -> Self {
+    pub(in crate::clouds) fn for_test(request: &Request, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
         Self::read(request, status, headers, body)
     }
 
@@ -341,20 +323,13 @@ mod tests {
     fn a_torn_answer_to_a_mutation_leaves_its_outcome_open() {
         let answer = Answer::read(&request(), 201, &HeaderMap::new(), b"{\"a\":".to_vec());
         let error = answer.json::<serde_json::Value>().unwrap_err();
-        assert_eq!(
-            (error.class, error.reason),
-            (Class::Transient, "AnswerUnreadable")
-        );
+        assert_eq!((error.class, error.reason), (Class::Transient, "AnswerUnreadable"));
         assert!(error.outcome_unknown);
     }
 
     #[test]
     fn the_request_id_is_found_in_any_clouds_header() {
-        for name in [
-            "x-ms-request-id",
-            "x-correlation-id",
-            "X-Global-Transaction-ID",
-        ] {
+        for name in ["x-ms-request-id", "x-correlation-id", "X-Global-Transaction-ID"] {
             let mut headers = HeaderMap::new();
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.insert(name, HeaderValue::from_static("id-1"));
@@ -366,10 +341,6 @@ mod tests {
     #[test]
     fn debug_shows_neither_query_nor_body() {
         let text = format!("{:?}", request().with_body(Body::json(&"hunter2")));
-        assert!(
-            text.contains("management.azure.com")
-                && !text.contains("api-version")
-                && !text.contains("hunter2")
-        );
+        assert!(text.contains("management.azure.com") && !text.contains("api-version") && !text.contains("hunter2"));
     }
 }

@@ -34,10 +34,7 @@ pub struct CloudMetrics {
 
 impl Default for CloudMetrics {
     fn default() -> Self {
-        Self {
-            attempts: Family::default(),
-            durations: Family::new_with_constructor(histogram),
-        }
+        Self { attempts: Family::default(), durations: Family::new_with_constructor(histogram) }
     }
 }
 
@@ -64,24 +61,10 @@ impl CloudMetrics {
         metrics
     }
 
-    pub(super) fn count(
-        &self,
-        service: Service,
-        operation: &'static str,
-        status: Option<u16>,
-        took: Duration,
-    ) {
+    pub(super) fn count(&self, service: Service, operation: &'static str, status: Option<u16>, took: Duration) {
         let cloud = service.as_str();
-        self.attempts
-            .get_or_create(&Attempt {
-                cloud,
-                operation,
-                status: class(status),
-            })
-            .inc();
-        self.durations
-            .get_or_create(&Call { cloud, operation })
-            .observe(took.as_secs_f64());
+        self.attempts.get_or_create(&Attempt { cloud, operation, status: class(status) }).inc();
+        self.durations.get_or_create(&Call { cloud, operation }).observe(took.as_secs_f64());
     }
 }
 
@@ -106,12 +89,7 @@ mod tests {
     fn both_metrics_appear_under_their_published_names() {
         let mut registry = Registry::default();
         let metrics = CloudMetrics::register(&mut registry);
-        metrics.count(
-            Service::KeyVault,
-            "GetKey",
-            Some(403),
-            Duration::from_millis(40),
-        );
+        metrics.count(Service::KeyVault, "GetKey", Some(403), Duration::from_millis(40));
         metrics.count(Service::KeyVault, "GetKey", None, Duration::from_secs(1));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();

@@ -72,20 +72,10 @@ impl Http {
     ///
     /// # Errors
     /// `Invalid`, reason `CaBundleInvalid` or `ClientCertificateInvalid`.
-    pub fn trusting(
-        &self,
-        ca_pem: Option<&[u8]>,
-        identity_pem: Option<&SecretString>,
-    ) -> Result<Self, Error> {
-        let extras = transport::Extras {
-            ca_pem,
-            identity_pem,
-        };
+    pub fn trusting(&self, ca_pem: Option<&[u8]>, identity_pem: Option<&SecretString>) -> Result<Self, Error> {
+        let extras = transport::Extras { ca_pem, identity_pem };
         let client = transport::client(&self.settings, &extras)?;
-        Ok(Self {
-            client,
-            ..self.clone()
-        })
+        Ok(Self { client, ..self.clone() })
     }
 
     /// Sends a call with an optional bearer token. Repeats idempotent ones, at most twice, after a transport failure or a 5xx.
@@ -94,11 +84,7 @@ impl Http {
     /// No answer came, or the host's gate or breaker is closed. Every answer, whatever its status, is `Ok`.
     /// # Cancel safety
     /// A mutation dropped in flight may have been carried out.
-    pub async fn send(
-        &self,
-        request: &Request,
-        bearer: Option<&AccessToken>,
-    ) -> Result<Answer, Error> {
+    pub async fn send(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let mut pauses = retry::pauses(request, self.settings.read_retry_initial);
         loop {
             let outcome = self.attempt(request, bearer).await;
@@ -116,11 +102,7 @@ impl Http {
     ///
     /// # Errors
     /// As [`Http::send`], and whatever getting a token can end in.
-    pub async fn send_as(
-        &self,
-        request: &Request,
-        identity: &impl Bearer,
-    ) -> Result<Answer, Error> {
+    pub async fn send_as(&self, request: &Request, identity: &impl Bearer) -> Result<Answer, Error> {
         let token = identity.token().await?;
         let answer = self.send(request, Some(&token)).await?;
         if answer.status != 401 {
@@ -131,11 +113,7 @@ impl Http {
         self.send(request, Some(&fresh)).await
     }
 
-    async fn attempt(
-        &self,
-        request: &Request,
-        bearer: Option<&AccessToken>,
-    ) -> Result<Answer, Error> {
+    async fn attempt(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let host = request.url.host_str().unwrap_or_default();
         let span = tracing::debug_span!(
             target: "uko_operator::clouds",
@@ -149,11 +127,7 @@ impl Http {
         self.measured(request, bearer).instrument(span).await
     }
 
-    async fn measured(
-        &self,
-        request: &Request,
-        bearer: Option<&AccessToken>,
-    ) -> Result<Answer, Error> {
+    async fn measured(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let origin = request.origin();
         let patience = request.timeout.unwrap_or(self.settings.request_timeout);
         let pass = match self.budgets.admit(&origin, patience).await {
@@ -163,12 +137,7 @@ impl Http {
         let started = Instant::now();
         let outcome = self.exchange(request, bearer).await;
         let status = outcome.as_ref().ok().map(|answer| answer.status);
-        self.metrics.count(
-            request.service,
-            request.operation,
-            status,
-            started.elapsed(),
-        );
+        self.metrics.count(request.service, request.operation, status, started.elapsed());
         match &outcome {
             Ok(answer) => {
                 pass.answered();
@@ -186,11 +155,7 @@ impl Http {
         outcome
     }
 
-    async fn exchange(
-        &self,
-        request: &Request,
-        bearer: Option<&AccessToken>,
-    ) -> Result<Answer, Error> {
+    async fn exchange(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let client = match request.service {
             Service::Imds => &self.direct,
             Service::Entra
@@ -202,9 +167,7 @@ impl Http {
             | Service::Broker
             | Service::Uko => &self.client,
         };
-        let mut call = client
-            .request(request.method.clone(), request.url.clone())
-            .headers(request.headers.clone());
+        let mut call = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
         if !request.headers.contains_key(header::ACCEPT) {
             call = call.header(header::ACCEPT, "application/json");
         }
@@ -225,26 +188,16 @@ impl Http {
         if let Some(timeout) = request.timeout {
             call = call.timeout(timeout);
         }
-        let response = call
-            .send()
-            .await
-            .map_err(|error| transport::failure(request, error))?;
+        let response = call.send().await.map_err(|error| transport::failure(request, error))?;
         self.read(request, response).await
     }
 
-    async fn read(
-        &self,
-        request: &Request,
-        mut response: reqwest::Response,
-    ) -> Result<Answer, Error> {
+    async fn read(&self, request: &Request, mut response: reqwest::Response) -> Result<Answer, Error> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = Vec::new();
         loop {
-            let piece = response
-                .chunk()
-                .await
-                .map_err(|error| transport::failure(request, error))?;
+            let piece = response.chunk().await.map_err(|error| transport::failure(request, error))?;
             let Some(piece) = piece else { break };
             if body.len() + piece.len() > LARGEST_BODY {
                 let answer = Answer::read(request, status, &headers, Vec::new());
@@ -278,12 +231,9 @@ fn note(answer: &Answer) {
 fn at_home(request: &Request, refusal: Refusal) -> Error {
     let service = request.service;
     let (class, reason, advice, wait) = match refusal {
-        Refusal::Gate(wait) => (
-            Class::Throttled,
-            service.throttled(),
-            "The service asked for patience; nothing is sent until then.",
-            wait,
-        ),
+        Refusal::Gate(wait) => {
+            (Class::Throttled, service.throttled(), "The service asked for patience; nothing is sent until then.", wait)
+        }
         Refusal::Broken(wait) => (
             Class::Transient,
             service.unavailable(),

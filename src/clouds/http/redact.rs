@@ -10,17 +10,8 @@ const SHOWN: usize = 2_000;
 const HIDDEN: &str = "[hidden]";
 
 /// Words in the name of a member that make its value a secret.
-const SECRET_NAMES: [&str; 9] = [
-    "password",
-    "passwd",
-    "passcode",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "assertion",
-    "credential",
-];
+const SECRET_NAMES: [&str; 9] =
+    ["password", "passwd", "passcode", "secret", "token", "apikey", "api_key", "assertion", "credential"];
 
 /// The body as text, with secrets hidden, cut to 2,000 characters. What is not JSON is only measured, not shown.
 pub(super) fn body(bytes: &[u8]) -> String {
@@ -65,20 +56,14 @@ fn hide_words(text: &str) -> Cow<'_, str> {
     if !text.split_whitespace().any(is_secret_word) {
         return Cow::Borrowed(text);
     }
-    let words = text
-        .split_whitespace()
-        .map(|word| if is_secret_word(word) { HIDDEN } else { word });
+    let words = text.split_whitespace().map(|word| if is_secret_word(word) { HIDDEN } else { word });
     Cow::Owned(words.collect::<Vec<_>>().join(" "))
 }
 
 /// A JWT, or forty characters of base64 in a row. Ids of Azure resources have slashes and dashes in between and stay.
 fn is_secret_word(word: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '=' | '_' | '~');
-    let longest = word
-        .split(|c| !base64(c))
-        .map(str::len)
-        .max()
-        .unwrap_or_default();
+    let longest = word.split(|c| !base64(c)).map(str::len).max().unwrap_or_default();
     word.contains("eyJ") || longest >= 40
 }
 
@@ -99,10 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_only_measured() {
-        assert_eq!(
-            body(b"<html>password=x</html>"),
-            "[23 bytes that are not JSON]"
-        );
+        assert_eq!(body(b"<html>password=x</html>"), "[23 bytes that are not JSON]");
     }
 
     #[test]

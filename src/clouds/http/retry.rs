@@ -10,10 +10,7 @@ use super::{Answer, Class, Error, Request};
 const MORE: u32 = 2;
 
 /// The pauses of one call: none unless it is idempotent, else two, doubling, each between half and whole.
-pub(super) fn pauses(
-    request: &Request,
-    initial: Duration,
-) -> impl Iterator<Item = Duration> + use<> {
+pub(super) fn pauses(request: &Request, initial: Duration) -> impl Iterator<Item = Duration> + use<> {
     let more = if request.idempotent { MORE } else { 0 };
     (0..more).map(move |turn| {
         let whole = initial.saturating_mul(2_u32.saturating_pow(turn));
@@ -77,12 +74,7 @@ mod tests {
         let answer = |status, wait: Option<&'static str>| {
             let mut headers = HeaderMap::new();
             headers.extend(wait.map(|wait| (RETRY_AFTER, HeaderValue::from_static(wait))));
-            Ok(Answer::for_test(
-                &request(Method::GET),
-                status,
-                &headers,
-                Vec::new(),
-            ))
+            Ok(Answer::for_test(&request(Method::GET), status, &headers, Vec::new()))
         };
         assert!(worthwhile(&answer(503, None)) && worthwhile(&answer(500, None)));
         for status in [200, 401, 404, 429] {
@@ -92,8 +84,6 @@ mod tests {
         let error = |class| Error::new(Service::Arm, "Thing", class, "X", "Y.");
         assert!(worthwhile(&Err(error(Class::Transient))));
         assert!(!worthwhile(&Err(error(Class::Throttled))));
-        assert!(!worthwhile(&Err(
-            error(Class::Transient).with_retry_after(Some(Duration::ZERO))
-        )));
+        assert!(!worthwhile(&Err(error(Class::Transient).with_retry_after(Some(Duration::ZERO)))));
     }
 }

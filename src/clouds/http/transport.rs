@@ -23,13 +23,8 @@ pub(super) fn client(settings: &HttpSettings, extras: &Extras<'_>) -> Result<Cli
     let mut builder = proxied(base(settings), &settings.proxy)?;
     let mut roots = Vec::new();
     if let Some(path) = &settings.extra_ca_file {
-        let pem = fs::read(path).map_err(|error| {
-            broken(
-                "ExtraCaUnreadable",
-                "Check the file given as the extra CA.",
-                Arc::new(error),
-            )
-        })?;
+        let pem = fs::read(path)
+            .map_err(|error| broken("ExtraCaUnreadable", "Check the file given as the extra CA.", Arc::new(error)))?;
         roots.extend(certificates(&pem)?);
     }
     if let Some(pem) = extras.ca_pem {
@@ -41,15 +36,13 @@ pub(super) fn client(settings: &HttpSettings, extras: &Extras<'_>) -> Result<Cli
     }
     if let Some(pem) = extras.identity_pem {
         let identity = Identity::from_pem(pem.expose_secret().as_bytes()).map_err(|_| {
-            fault(
-                "ClientCertificateInvalid",
-                "Put a PEM certificate and its private key into the Secret.",
-            )
+            fault("ClientCertificateInvalid", "Put a PEM certificate and its private key into the Secret.")
         })?;
         builder = builder.identity(identity);
     }
     builder.build().map_err(|error| {
-        let advice = "No TLS client could be made; check that the image holds CA certificates, or name a file in SSL_CERT_FILE.";
+        let advice =
+            "No TLS client could be made; check that the image holds CA certificates, or name a file in SSL_CERT_FILE.";
         broken("TlsSetupFailed", advice, Arc::new(error))
     })
 }
@@ -61,13 +54,7 @@ pub(super) fn direct_client(settings: &HttpSettings) -> Result<Client, Error> {
         .tls_certs_only([])
         .connect_timeout(settings.connect_timeout.min(Duration::from_secs(2)))
         .build()
-        .map_err(|error| {
-            broken(
-                "TlsSetupFailed",
-                "No HTTP client could be made.",
-                Arc::new(error),
-            )
-        })
+        .map_err(|error| broken("TlsSetupFailed", "No HTTP client could be made.", Arc::new(error)))
 }
 
 fn base(settings: &HttpSettings) -> ClientBuilder {
@@ -91,18 +78,9 @@ fn proxied(builder: ClientBuilder, settings: &ProxySettings) -> Result<ClientBui
         let Some(url) = url.as_deref().filter(|url| !url.is_empty()) else {
             continue;
         };
-        let proxy = if tls {
-            Proxy::https(url)
-        } else {
-            Proxy::http(url)
-        };
+        let proxy = if tls { Proxy::https(url) } else { Proxy::http(url) };
         // The cause is not kept: it may quote the proxy's URL with its password.
-        let proxy = proxy.map_err(|_| {
-            fault(
-                "ProxyInvalid",
-                "Correct the proxy's URL in the operator's settings.",
-            )
-        })?;
+        let proxy = proxy.map_err(|_| fault("ProxyInvalid", "Correct the proxy's URL in the operator's settings."))?;
         builder = builder.proxy(proxy.no_proxy(exceptions.clone()));
     }
     Ok(builder)
@@ -112,10 +90,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, Error> {
     let found = Certificate::from_pem_bundle(pem)
         .map_err(|_| fault("CaBundleInvalid", "The CA bundle is no PEM; correct it."))?;
     if found.is_empty() {
-        return Err(fault(
-            "CaBundleInvalid",
-            "The CA bundle holds no PEM certificate; correct it.",
-        ));
+        return Err(fault("CaBundleInvalid", "The CA bundle holds no PEM certificate; correct it."));
     }
     Ok(found)
 }
@@ -148,25 +123,16 @@ fn verdict(service: Service, error: &reqwest::Error) -> (Class, &'static str, &'
         let advice = "The Key Vault's name does not resolve: the vault is deleted, or lies in another cloud.";
         return (Class::AwaitingPerson, "VaultNameUnresolvable", advice);
     }
-    (
-        Class::Transient,
-        service.unavailable(),
-        "The service did not answer; it is asked again.",
-    )
+    (Class::Transient, service.unavailable(), "The service did not answer; it is asked again.")
 }
 
-fn chain_has(
-    error: &(dyn StdError + 'static),
-    test: impl Fn(&(dyn StdError + 'static)) -> bool,
-) -> bool {
+fn chain_has(error: &(dyn StdError + 'static), test: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
     let mut cause = Some(error);
     while let Some(current) = cause {
         if test(current) {
             return true;
         }
-        let inner = current
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
+        let inner = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match inner {
             Some(inner) => Some(inner),
             None => current.source(),
@@ -176,8 +142,5 @@ fn chain_has(
 }
 
 fn untrusted(cause: &(dyn StdError + 'static)) -> bool {
-    matches!(
-        cause.downcast_ref::<rustls::Error>(),
-        Some(rustls::Error::InvalidCertificate(_))
-    )
+    matches!(cause.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_)))
 }

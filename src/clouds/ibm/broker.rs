@@ -40,44 +40,21 @@ impl Broker {
     /// a scheme, perhaps with a port \[S\].
     /// # Errors
     /// `NotFound`, reason `UkoInstanceNotFound`. `Invalid`, reason `UkoAddressRefused`: the address is none of UKO's.
-    pub async fn uko_url(
-        &self,
-        region: &str,
-        instance_id: &str,
-        credential: &IbmCredential,
-    ) -> Result<UkoUrl, Error> {
+    pub async fn uko_url(&self, region: &str, instance_id: &str, credential: &IbmCredential) -> Result<UkoUrl, Error> {
         let host = broker_host(region).ok_or_else(|| {
             let advice = "The region is no plain word; use the region's id, for example eu-de.";
-            Error::new(
-                Service::Broker,
-                OPERATION,
-                Class::Invalid,
-                "RegionInvalid",
-                advice,
-            )
+            Error::new(Service::Broker, OPERATION, Class::Invalid, "RegionInvalid", advice)
         })?;
         let base = route::base(Service::Broker, OPERATION, &host)?;
-        let url = route::to(
-            Service::Broker,
-            OPERATION,
-            &base,
-            &["crypto_v2", "instances", instance_id],
-        )?;
+        let url = route::to(Service::Broker, OPERATION, &base, &["crypto_v2", "instances", instance_id])?;
         let request = Request::new(Service::Broker, OPERATION, Method::GET, url);
-        let answer = self
-            .http
-            .send_as(&request, &self.iam.identity(credential))
-            .await?;
+        let answer = self.http.send_as(&request, &self.iam.identity(credential)).await?;
         if !answer.is_success() {
             let verdict = common(&answer).unwrap_or_else(|| verdict(answer.status));
             return Err(Words::of(&answer).error(&answer, verdict));
         }
         let body: Value = answer.json()?;
-        let Some(host) = body
-            .pointer("/uko/public")
-            .and_then(Value::as_str)
-            .filter(|host| !host.is_empty())
-        else {
+        let Some(host) = body.pointer("/uko/public").and_then(Value::as_str).filter(|host| !host.is_empty()) else {
             return Err(answer.error(
                 Class::AwaitingPerson,
                 "UkoNotEnabled",
@@ -90,18 +67,13 @@ impl Broker {
 
 /// Accepts both host forms, in this region, and with this instance's id where the form carries one.
 fn checked(host: &str, region: &str, instance_id: &str) -> Option<UkoUrl> {
-    let bare = host
-        .strip_prefix("https://")
-        .unwrap_or(host)
-        .trim_end_matches('/');
+    let bare = host.strip_prefix("https://").unwrap_or(host).trim_end_matches('/');
     let url = Url::parse(&format!("https://{bare}/")).ok()?;
     let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let here = uko_region(&url)? == region;
     let first = url.host_str()?.split('.').next()?;
     let ours = first == "uko" || first.eq_ignore_ascii_case(instance_id);
-    (plain && here && ours)
-        .then(|| UkoUrl::hosted(url))
-        .flatten()
+    (plain && here && ours).then(|| UkoUrl::hosted(url)).flatten()
 }
 
 fn refused_address(answer: &Answer) -> Error {

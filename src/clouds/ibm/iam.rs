@@ -66,25 +66,19 @@ impl Iam {
     /// # Cancel safety
     /// Safe: the next caller fetches again.
     pub async fn token(&self, credential: &IbmCredential) -> Result<AccessToken, Error> {
-        self.cache
-            .get(key(credential), || self.fetch(credential))
-            .await
+        self.cache.get(key(credential), || self.fetch(credential)).await
     }
 
     /// The credential as something that can sign calls.
     pub(super) fn identity<'a>(&'a self, credential: &'a IbmCredential) -> Identity<'a> {
-        Identity {
-            iam: self,
-            credential,
-        }
+        Identity { iam: self, credential }
     }
 
     async fn fetch(&self, credential: &IbmCredential) -> Result<AccessToken, Error> {
         let base = route::base(Service::Iam, "GetToken", IAM_HOST)?;
         let url = route::to(Service::Iam, "GetToken", &base, &["identity", "token"])?;
-        let request = Request::new(Service::Iam, "GetToken", Method::POST, url)
-            .with_body(form(credential))
-            .idempotent();
+        let request =
+            Request::new(Service::Iam, "GetToken", Method::POST, url).with_body(form(credential)).idempotent();
         let answer = self.http.send(&request, None).await?;
         if !answer.is_success() {
             return Err(refused(&answer, credential));
@@ -116,10 +110,9 @@ impl Bearer for Identity<'_> {
 
 fn form(credential: &IbmCredential) -> Body {
     match credential {
-        IbmCredential::ApiKey(api_key) => Body::form(&[
-            ("grant_type", API_KEY_GRANT),
-            ("apikey", api_key.expose_secret()),
-        ]),
+        IbmCredential::ApiKey(api_key) => {
+            Body::form(&[("grant_type", API_KEY_GRANT), ("apikey", api_key.expose_secret())])
+        }
         IbmCredential::ContainerToken { token, profile_id } => Body::form(&[
             ("grant_type", COMPUTE_RESOURCE_GRANT),
             ("cr_token", token.expose_secret()),
@@ -157,11 +150,9 @@ fn refused(answer: &Answer, credential: &IbmCredential) -> Error {
 fn verdict(status: u16, words: &Words, credential: &IbmCredential) -> Verdict {
     let of_credential = words.code_has("bxnim04") || matches!(status, 401 | 403);
     match (of_credential, credential) {
-        (true, IbmCredential::ApiKey(_)) => (
-            Class::Denied,
-            "ApiKeyInvalid",
-            "IBM Cloud does not accept the API key: put a valid one into the Secret.",
-        ),
+        (true, IbmCredential::ApiKey(_)) => {
+            (Class::Denied, "ApiKeyInvalid", "IBM Cloud does not accept the API key: put a valid one into the Secret.")
+        }
         (true, IbmCredential::ContainerToken { .. }) if status == 403 => (
             Class::AwaitingPerson,
             "TrustedProfileNotLinked",
@@ -194,83 +185,43 @@ mod tests {
 
     fn profile(claims: &Value, profile: &str) -> IbmCredential {
         let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
-        IbmCredential::ContainerToken {
-            token: format!("e30.{payload}.x").into(),
-            profile_id: profile.into(),
-        }
+        IbmCredential::ContainerToken { token: format!("e30.{payload}.x").into(), profile_id: profile.into() }
     }
 
     fn refusal(status: u16, code: &str, credential: &IbmCredential) -> (Class, &'static str) {
         let body = json!({"errorCode": code, "errorMessage": "apikey hunter2", "context": {"requestId": "r"}});
-        let error = refused(
-            &answer(Service::Iam, "GetToken", status, &body.to_string()),
-            credential,
-        );
+        let error = refused(&answer(Service::Iam, "GetToken", status, &body.to_string()), credential);
         assert!(!format!("{error:?}").contains("hunter2"));
         (error.class, error.reason)
     }
 
     #[test]
     fn a_bad_key_is_the_secrets_fault_although_iam_says_400() {
-        assert_eq!(
-            refusal(400, "BXNIM0415E", &api_key("k")),
-            (Class::Denied, "ApiKeyInvalid")
-        );
-        assert_eq!(
-            refusal(400, "BXNIM0109E", &api_key("k")),
-            (Class::AwaitingPerson, "IamRequestRejected")
-        );
-        assert_eq!(
-            refusal(429, "", &api_key("k")),
-            (Class::Throttled, "IamThrottled")
-        );
-        assert_eq!(
-            refusal(503, "", &api_key("k")),
-            (Class::Transient, "IamUnavailable")
-        );
+        assert_eq!(refusal(400, "BXNIM0415E", &api_key("k")), (Class::Denied, "ApiKeyInvalid"));
+        assert_eq!(refusal(400, "BXNIM0109E", &api_key("k")), (Class::AwaitingPerson, "IamRequestRejected"));
+        assert_eq!(refusal(429, "", &api_key("k")), (Class::Throttled, "IamThrottled"));
+        assert_eq!(refusal(503, "", &api_key("k")), (Class::Transient, "IamUnavailable"));
     }
 
     #[test]
     fn a_missing_link_of_a_profile_waits_for_a_person() {
         let profile = profile(&json!({"iss": "i", "sub": "s"}), "Profile-1");
-        assert_eq!(
-            refusal(403, "BXNIM0427E", &profile),
-            (Class::AwaitingPerson, "TrustedProfileNotLinked")
-        );
-        assert_eq!(
-            refusal(400, "BXNIM0426E", &profile),
-            (Class::Denied, "TrustedProfileRefused")
-        );
+        assert_eq!(refusal(403, "BXNIM0427E", &profile), (Class::AwaitingPerson, "TrustedProfileNotLinked"));
+        assert_eq!(refusal(400, "BXNIM0426E", &profile), (Class::Denied, "TrustedProfileRefused"));
     }
 
     #[test]
     fn a_projected_token_minted_anew_is_the_same_identity() {
-        let of = |sub: &str, exp: u64| {
-            profile(
-                &json!({"iss": "https://k8s", "sub": sub, "exp": exp}),
-                "Profile-1",
-            )
-        };
-        assert!(
-            key(&of("system:serviceaccount:keys:a", 1))
-                == key(&of("system:serviceaccount:keys:a", 2))
-        );
-        assert!(
-            key(&of("system:serviceaccount:keys:a", 1))
-                != key(&of("system:serviceaccount:keys:b", 1))
-        );
+        let of = |sub: &str, exp: u64| profile(&json!({"iss": "https://k8s", "sub": sub, "exp": exp}), "Profile-1");
+        assert!(key(&of("system:serviceaccount:keys:a", 1)) == key(&of("system:serviceaccount:keys:a", 2)));
+        assert!(key(&of("system:serviceaccount:keys:a", 1)) != key(&of("system:serviceaccount:keys:b", 1)));
         assert!(key(&api_key("a")) != key(&api_key("b")));
     }
 
     #[test]
     fn no_credential_shows_in_debug() {
-        let both = [
-            api_key("hunter2"),
-            IbmCredential::ContainerToken {
-                token: "hunter2".into(),
-                profile_id: "P".into(),
-            },
-        ];
+        let both =
+            [api_key("hunter2"), IbmCredential::ContainerToken { token: "hunter2".into(), profile_id: "P".into() }];
         assert!(!format!("{both:?}").contains("hunter2"));
     }
 }

@@ -38,11 +38,7 @@ pub(super) fn truth(object: &Value, name: &str) -> Option<bool> {
 /// The texts of a list; what is no text is left out.
 pub(super) fn texts(object: &Value, name: &str) -> Vec<String> {
     let list = object.get(name).and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The items of a list that the answer is for.
@@ -80,17 +76,8 @@ mod tests {
         assert_eq!(list(&json!({"endpoints": []}), "endpoints"), Ok(&[][..]));
         assert_eq!(list(&json!({"endpoints": null}), "endpoints"), Ok(&[][..]));
         assert_eq!(list(&json!({}), "endpoints"), Ok(&[][..]));
-        for unclear in [
-            json!({"message": "try later"}),
-            json!([]),
-            json!(null),
-            json!({"endpoints": {}}),
-        ] {
-            assert_eq!(
-                list(&unclear, "endpoints"),
-                Err(Unreadable("endpoints")),
-                "{unclear}"
-            );
+        for unclear in [json!({"message": "try later"}), json!([]), json!(null), json!({"endpoints": {}})] {
+            assert_eq!(list(&unclear, "endpoints"), Err(Unreadable("endpoints")), "{unclear}");
         }
     }
 }

@@ -18,10 +18,10 @@ pub use broker::Broker;
 pub use iam::{Iam, IbmCredential};
 pub use id::{ConnectorId, ETag, EndpointId, KeystoreId, SourceId, UkoVaultId};
 pub use satellite::{
-    Connector, ConnectorState, Endpoint, EndpointChange, EndpointDraft, Satellite, SatelliteWriter,
-    Source, SourceBinding,
+    Connector, ConnectorState, Endpoint, EndpointChange, EndpointDraft, Satellite, SatelliteWriter, Source,
+    SourceBinding,
 };
 pub use uko::{
-    Health, Keystore, KeystoreChange, KeystoreDraft, KeystoreHandle, KeystoreStatus, Uko,
-    UkoCredential, UkoUrl, UkoVault, UkoWriter,
+    Health, Keystore, KeystoreChange, KeystoreDraft, KeystoreHandle, KeystoreStatus, Uko, UkoCredential, UkoUrl,
+    UkoVault, UkoWriter,
 };

@@ -14,16 +14,12 @@ pub(super) type Verdict = (Class, &'static str, &'static str);
 pub(super) fn common(answer: &Answer) -> Option<Verdict> {
     let service = answer.service;
     match answer.status {
-        429 => Some((
-            Class::Throttled,
-            service.throttled(),
-            "IBM Cloud asks for patience; the call is made again later.",
-        )),
-        408 | 425 | 500..=599 => Some((
-            Class::Transient,
-            service.unavailable(),
-            "The service could not answer; the call is made again.",
-        )),
+        429 => {
+            Some((Class::Throttled, service.throttled(), "IBM Cloud asks for patience; the call is made again later."))
+        }
+        408 | 425 | 500..=599 => {
+            Some((Class::Transient, service.unavailable(), "The service could not answer; the call is made again."))
+        }
         300..=399 => Some((
             Class::AwaitingPerson,
             "RedirectRefused",
@@ -51,19 +47,12 @@ impl Words {
             return Self::default();
         };
         let first = body.pointer("/errors/0").unwrap_or(&Value::Null);
-        let text = |object: &Value, name: &str| {
-            object.get(name).and_then(Value::as_str).map(str::to_owned)
-        };
-        let code = text(first, "code")
-            .or_else(|| text(&body, "errorCode"))
-            .or_else(|| text(&body, "code"));
+        let text = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+        let code = text(first, "code").or_else(|| text(&body, "errorCode")).or_else(|| text(&body, "code"));
         let target = first.get("target").unwrap_or(&Value::Null);
         let of_field = text(target, "type").is_none_or(|kind| kind == "field");
-        let trace = text(&body, "trace").or_else(|| {
-            body.pointer("/context/requestId")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        });
+        let trace = text(&body, "trace")
+            .or_else(|| body.pointer("/context/requestId").and_then(Value::as_str).map(str::to_owned));
         Self {
             recognised: code.is_some(),
             code,
@@ -74,9 +63,7 @@ impl Words {
 
     /// Whether the code holds a word, whatever its case.
     pub(super) fn code_has(&self, word: &str) -> bool {
-        self.code
-            .as_deref()
-            .is_some_and(|code| code.to_ascii_lowercase().contains(word))
+        self.code.as_deref().is_some_and(|code| code.to_ascii_lowercase().contains(word))
     }
 
     /// Puts a verdict and these words into an error.
@@ -101,12 +88,7 @@ pub(super) mod tests {
     use crate::clouds::http::Service;
 
     /// An answer as a table sees it.
-    pub(in crate::clouds::ibm) fn answer(
-        service: Service,
-        operation: &'static str,
-        status: u16,
-        body: &str,
-    ) -> Answer {
+    pub(in crate::clouds::ibm) fn answer(service: Service, operation: &'static str, status: u16, body: &str) -> Answer {
         Answer {
             service,
             operation,
@@ -123,12 +105,9 @@ pub(super) mod tests {
 
     #[test]
     fn throttling_and_outages_read_alike_everywhere() {
-        for (status, class) in [
-            (429, Class::Throttled),
-            (500, Class::Transient),
-            (503, Class::Transient),
-            (408, Class::Transient),
-        ] {
+        for (status, class) in
+            [(429, Class::Throttled), (500, Class::Transient), (503, Class::Transient), (408, Class::Transient)]
+        {
             let verdict = common(&answer(Service::Link, "ListEndpoints", status, "<html>"));
             assert_eq!(verdict.map(|(class, ..)| class), Some(class), "{status}");
         }
@@ -139,34 +118,17 @@ pub(super) mod tests {
     fn every_published_error_shape_gives_its_code() {
         let uko = r#"{"status_code":400,"trace":"t-1","errors":[{"code":"missing_field","message":"m","target":{"type":"field","name":"tls_proxy"}}]}"#;
         let uko = Words::of(&answer(Service::Uko, "CreateKeystore", 400, uko));
-        assert_eq!(
-            (uko.code.as_deref(), uko.field.as_deref()),
-            (Some("missing_field"), Some("tls_proxy"))
-        );
+        assert_eq!((uko.code.as_deref(), uko.field.as_deref()), (Some("missing_field"), Some("tls_proxy")));
         assert_eq!(uko.request_id, RequestId::parse("t-1"));
         let iam = r#"{"errorCode":"BXNIM0415E","errorMessage":"m","context":{"requestId":"r-1"}}"#;
         let iam = Words::of(&answer(Service::Iam, "GetToken", 400, iam));
-        assert_eq!(
-            (iam.code.as_deref(), iam.request_id),
-            (Some("BXNIM0415E"), RequestId::parse("r-1"))
-        );
+        assert_eq!((iam.code.as_deref(), iam.request_id), (Some("BXNIM0415E"), RequestId::parse("r-1")));
     }
 
     #[test]
     fn a_header_is_no_field_and_a_page_is_no_error() {
         let header = r#"{"errors":[{"code":"x","target":{"type":"header","name":"If-Match"}}]}"#;
-        assert_eq!(
-            Words::of(&answer(Service::Uko, "UpdateKeystore", 400, header)).field,
-            None
-        );
-        assert_eq!(
-            Words::of(&answer(
-                Service::Uko,
-                "GetKeystore",
-                404,
-                "<html>not here</html>"
-            )),
-            Words::default()
-        );
+        assert_eq!(Words::of(&answer(Service::Uko, "UpdateKeystore", 400, header)).field, None);
+        assert_eq!(Words::of(&answer(Service::Uko, "GetKeystore", 404, "<html>not here</html>")), Words::default());
     }
 }

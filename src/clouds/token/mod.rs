@@ -60,12 +60,8 @@ impl Claims {
             .and_then(|part| base64url(part).ok())
             .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
             .unwrap_or_default();
-        let text = |path: &str| {
-            payload
-                .pointer(path)
-                .and_then(Value::as_str)
-                .and_then(|text| allowed(text, 256, "_.:-/"))
-        };
+        let text =
+            |path: &str| payload.pointer(path).and_then(Value::as_str).and_then(|text| allowed(text, 256, "_.:-/"));
         Self {
             oid: text("/oid"),
             tid: text("/tid"),
@@ -80,8 +76,7 @@ impl Claims {
 
 /// Decodes base64url with or without padding.
 pub(in crate::clouds) fn base64url(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    let lenient =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(&URL_SAFE, lenient).decode(text)
 }
 
@@ -105,12 +100,7 @@ impl AccessToken {
         // Spread by a tenth, so that a hundred tokens fetched together are not renewed together.
         let jitter = early.mul_f64(fastrand::f64() / 10.0);
         let claims = Arc::new(Claims::read(secret.expose_secret()));
-        Self {
-            secret: Arc::new(secret),
-            expires: now + life,
-            renew: now + life.saturating_sub(early + jitter),
-            claims,
-        }
+        Self { secret: Arc::new(secret), expires: now + life, renew: now + life.saturating_sub(early + jitter), claims }
     }
 
     /// Has the token renewed earlier than usual, when its issuer says so (`refresh_in`, or a share of its life).
@@ -139,9 +129,7 @@ impl AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken")
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
+        f.debug_struct("AccessToken").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
@@ -256,10 +244,7 @@ impl TokenCache {
     pub fn forget(&self, key: TokenKey, refused: &AccessToken) {
         let slot = self.slot(key);
         let mut held = slot.held();
-        let same = held
-            .token
-            .as_ref()
-            .is_some_and(|token| Arc::ptr_eq(&token.secret, &refused.secret));
+        let same = held.token.as_ref().is_some_and(|token| Arc::ptr_eq(&token.secret, &refused.secret));
         if same {
             held.token = None;
         }
@@ -278,9 +263,7 @@ impl TokenCache {
 
 fn evict(slots: &mut HashMap<TokenKey, Arc<Slot>>) {
     let used = |slot: &Slot| *slot.used.lock().unwrap_or_else(PoisonError::into_inner);
-    let idle = slots
-        .iter()
-        .filter(|(_, slot)| Arc::strong_count(slot) == 1);
+    let idle = slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1);
     let oldest = idle.min_by_key(|(_, slot)| used(slot)).map(|(key, _)| *key);
     if let Some(key) = oldest {
         slots.remove(&key);
@@ -292,11 +275,7 @@ fn known(slot: &Slot) -> Known {
     let held = slot.held();
     if let Some(token) = held.token.as_ref().filter(|token| token.valid(now)) {
         let due = token.renew <= now && held.renewal_after.is_none_or(|after| after <= now);
-        return if due {
-            Known::Ageing(token.clone())
-        } else {
-            Known::Token(token.clone())
-        };
+        return if due { Known::Ageing(token.clone()) } else { Known::Token(token.clone()) };
     }
     match &held.failure {
         Some((error, until)) if *until > now => Known::Failure(error.clone()),
@@ -310,10 +289,7 @@ fn settle(slot: &Slot, outcome: Result<AccessToken, Error>) -> Result<AccessToke
     let mut held = slot.held();
     match outcome {
         Ok(token) => {
-            *held = Held {
-                token: Some(token.clone()),
-                ..Held::default()
-            };
+            *held = Held { token: Some(token.clone()), ..Held::default() };
             Ok(token)
         }
         Err(error) => {

@@ -60,10 +60,7 @@ async fn fifty_callers_share_one_failure_and_it_is_forgotten_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_changed_credential_never_meets_the_failure_of_the_old_one() {
     let cache = TokenCache::new();
-    cache
-        .get(key(), || async { Err(error(Class::Denied)) })
-        .await
-        .unwrap_err();
+    cache.get(key(), || async { Err(error(Class::Denied)) }).await.unwrap_err();
     let other = TokenKey::of(&["authority", "tenant", "client", "new credential", "scope"]);
     assert!(cache.get(other, || async { Ok(token("b")) }).await.is_ok());
 }
@@ -85,20 +82,12 @@ async fn a_working_token_outlives_a_renewal_that_failed_for_now_but_not_a_refusa
     let cache = TokenCache::new();
     cache.get(key(), || async { Ok(token("a")) }).await.unwrap();
     tokio::time::advance(HOUR.saturating_sub(EARLY)).await;
-    let old = cache
-        .get(key(), || async { Err(error(Class::Transient)) })
-        .await
-        .unwrap();
+    let old = cache.get(key(), || async { Err(error(Class::Transient)) }).await.unwrap();
     assert_eq!(text(&old), "a");
-    let unasked = cache
-        .get(key(), || async { Ok(token("too early")) })
-        .await
-        .unwrap();
+    let unasked = cache.get(key(), || async { Ok(token("too early")) }).await.unwrap();
     assert_eq!(text(&unasked), "a");
     tokio::time::advance(RENEWAL_PAUSE).await;
-    let refused = cache
-        .get(key(), || async { Err(error(Class::Denied)) })
-        .await;
+    let refused = cache.get(key(), || async { Err(error(Class::Denied)) }).await;
     assert_eq!(refused.unwrap_err().class, Class::Denied);
 }
 
@@ -137,30 +126,16 @@ async fn the_cache_stays_bounded_and_the_least_used_goes_first() {
     }
     assert_eq!(cache.slots.lock().unwrap().len(), CAPACITY);
     let first = TokenKey::of(&["0"]);
-    let again = cache
-        .get(first, || async { Ok(token("new")) })
-        .await
-        .unwrap();
+    let again = cache.get(first, || async { Ok(token("new")) }).await.unwrap();
     assert_eq!(text(&again), "new");
 }
 
 #[test]
 fn claims_are_read_from_both_clouds_and_from_nothing() {
-    let jwt = |payload: &str| {
-        format!(
-            "e30.{}.",
-            base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(payload)
-        )
-    };
-    let azure = Claims::read(&jwt(
-        r#"{"oid":"o-1","tid":"t-1","appid":"a-1","aud":"https://vault.azure.net"}"#,
-    ));
+    let jwt = |payload: &str| format!("e30.{}.", base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(payload));
+    let azure = Claims::read(&jwt(r#"{"oid":"o-1","tid":"t-1","appid":"a-1","aud":"https://vault.azure.net"}"#));
     assert_eq!(
-        (
-            azure.oid.as_deref(),
-            azure.tid.as_deref(),
-            azure.appid.as_deref()
-        ),
+        (azure.oid.as_deref(), azure.tid.as_deref(), azure.appid.as_deref()),
         (Some("o-1"), Some("t-1"), Some("a-1"))
     );
     let ibm = Claims::read(&jwt(r#"{"account":{"valid":true,"bss":"0a1b"}}"#));

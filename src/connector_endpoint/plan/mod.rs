@@ -47,15 +47,17 @@ pub(super) fn plan(want: &Desired, seen: &Observed, past: &Past, quick: bool) ->
     let connector = if quick { Verdict::Unchanged } else { connector_available(want, seen) };
     let endpoint = find_endpoint(want, seen, past);
     let provisioned = if connector.carries() && credentials.carries() {
-        endpoint_provisioned(want, seen, past, &endpoint, &mut drift)
+        endpoint_provisioned(want, seen, past, endpoint, &mut drift)
     } else {
         Verdict::Behind(ConditionType::ConnectorAvailable)
     };
     let access = match (&want.allowed_sources, quick) {
-        (None, _) => Verdict::met("NotManaged", "spec.allowedSources is absent: the whole IBM Cloud private network may use it."),
+        (None, _) => {
+            Verdict::met("NotManaged", "spec.allowedSources is absent: the whole IBM Cloud private network may use it.")
+        }
         (Some(_), true) => Verdict::Unchanged,
         (Some(_), false) if !provisioned.carries() => Verdict::Behind(ConditionType::EndpointProvisioned),
-        (Some(allowed), false) => access_control_applied(want, seen, &endpoint, allowed, &mut drift),
+        (Some(allowed), false) => access_control_applied(want, seen, endpoint, allowed, &mut drift),
     };
     let stages = vec![
         Stage::new(ConditionType::CredentialsValid, credentials),
@@ -72,7 +74,9 @@ fn credentials_valid(want: &Desired, seen: &Observed) -> Verdict<Step> {
     }
     match &seen.login {
         Seen::Unknown(fault) => Verdict::Blocked(fault.clone()),
-        Seen::Present(()) | Seen::Absent | Seen::NotLooked => Verdict::met("SignedIn", "IBM Cloud accepts the API key."),
+        Seen::Present(()) | Seen::Absent | Seen::NotLooked => {
+            Verdict::met("SignedIn", "IBM Cloud accepts the API key.")
+        }
     }
 }
 
@@ -90,7 +94,9 @@ fn connector_available(want: &Desired, seen: &Observed) -> Verdict<Step> {
     let connector = match connectors {
         [connector] => connector,
         [] => {
-            let text = format!("The IBM Cloud account of this API key has no Satellite Connector {what}. Correct spec.connector, or create it.");
+            let text = format!(
+                "The IBM Cloud account of this API key has no Satellite Connector {what}. Correct spec.connector, or create it."
+            );
             return Verdict::Blocked(Fault::new(Class::NotFound, "ConnectorNotFound", text));
         }
         several => {
@@ -99,7 +105,9 @@ fn connector_available(want: &Desired, seen: &Observed) -> Verdict<Step> {
         }
     };
     match &connector.state {
-        ConnectorState::Creating => Verdict::in_progress("ConnectorInProgress", "IBM Cloud is still creating the connector.", None),
+        ConnectorState::Creating => {
+            Verdict::in_progress("ConnectorInProgress", "IBM Cloud is still creating the connector.", None)
+        }
         ConnectorState::Failed => Verdict::Blocked(Fault::awaiting_person(
             "ConnectorFailed",
             "IBM Cloud says that the creation of the connector failed. Remove it, create it again and name the new one.",
@@ -122,7 +130,10 @@ fn available(connector: &Connector, seen: &Observed) -> Verdict<Step> {
         Some(_) | None => "",
     };
     let used = used(seen);
-    Verdict::met("ConnectorAvailable", format!("{} is usable; {used} of {ENDPOINTS_LIMIT} location endpoints are used.{agents}", connector.name))
+    Verdict::met(
+        "ConnectorAvailable",
+        format!("{} is usable; {used} of {ENDPOINTS_LIMIT} location endpoints are used.{agents}", connector.name),
+    )
 }
 
 /// How many `location` endpoints the connector has.
@@ -170,7 +181,7 @@ fn endpoint_provisioned(
     want: &Desired,
     seen: &Observed,
     past: &Past,
-    found: &Option<&Endpoint>,
+    found: Option<&Endpoint>,
     drift: &mut Vec<Drift>,
 ) -> Verdict<Step> {
     if let Some(fault) = seen.endpoint.fault().or(seen.endpoints.fault()) {
@@ -185,7 +196,10 @@ fn endpoint_provisioned(
             return Verdict::Blocked(Fault::awaiting_person("ClaimConflict", text));
         }
         Claim::Adoptable => {
-            let change = EndpointChange { created_by: Some(want.owner.mark()), ..EndpointChange::keeping(endpoint.server_protocol.clone()) };
+            let change = EndpointChange {
+                created_by: Some(want.owner.mark()),
+                ..EndpointChange::keeping(endpoint.server_protocol.clone())
+            };
             let step = Step::AdoptEndpoint { id: endpoint.id.clone(), name: endpoint.display_name.clone(), change };
             return Verdict::step(step, "AdoptionInProgress", "The endpoint is unowned and is being taken over.");
         }
@@ -205,7 +219,9 @@ fn endpoint_provisioned(
         return Verdict::step(step, "UpdateInProgress", "The endpoint differs from the spec and is being changed.");
     }
     match endpoint.address() {
-        Some(address) => Verdict::met("EndpointProvisioned", format!("The endpoint {} answers at {address}.", endpoint.display_name)),
+        Some(address) => {
+            Verdict::met("EndpointProvisioned", format!("The endpoint {} answers at {address}.", endpoint.display_name))
+        }
         None => Verdict::in_progress("AddressInProgress", "IBM Cloud has not given the endpoint an address yet.", None),
     }
 }
@@ -216,8 +232,13 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
         match our_source(want, seen) {
             Err(fault) => return Verdict::Unclear(fault),
             Ok(None) => {
-                let step = Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
-                return Verdict::step(step, "EndpointInProgress", "The access rule is being created before the endpoint.");
+                let step =
+                    Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
+                return Verdict::step(
+                    step,
+                    "EndpointInProgress",
+                    "The access rule is being created before the endpoint.",
+                );
             }
             Ok(Some(_)) => {}
         }
@@ -226,8 +247,8 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
 }
 
 fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> EndpointChange {
-    let draft = &want.draft;
-    let mut change = EndpointChange::keeping(draft.server_protocol.clone());
+    let wanted = &want.draft;
+    let mut change = EndpointChange::keeping(wanted.server_protocol.clone());
     let mut differs = |field: &str, want: String, have: String| {
         let different = want != have;
         if different {
@@ -235,25 +256,25 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
         }
         different
     };
-    if want.named_by_user && differs("spec.displayName", draft.display_name.clone(), have.display_name.clone()) {
-        change.display_name = Some(draft.display_name.clone());
+    if want.named_by_user && differs("spec.displayName", wanted.display_name.clone(), have.display_name.clone()) {
+        change.display_name = Some(wanted.display_name.clone());
     }
-    if differs("spec.destination.host", draft.server_host.clone(), have.server_host.clone()) {
-        change.server_host = Some(draft.server_host.clone());
+    if differs("spec.destination.host", wanted.server_host.clone(), have.server_host.clone()) {
+        change.server_host = Some(wanted.server_host.clone());
     }
     let port = have.server_port.map(|port| port.to_string()).unwrap_or_default();
-    if differs("spec.destination.port", draft.server_port.to_string(), port) {
-        change.server_port = Some(draft.server_port);
+    if differs("spec.destination.port", wanted.server_port.to_string(), port) {
+        change.server_port = Some(wanted.server_port);
     }
     let protocol = have.client_protocol.as_str().to_owned();
-    if differs("spec.protocol", draft.client_protocol.as_str().to_owned(), protocol) {
-        change.client_protocol = Some(draft.client_protocol.clone());
+    if differs("spec.protocol", wanted.client_protocol.as_str().to_owned(), protocol) {
+        change.client_protocol = Some(wanted.client_protocol.clone());
     }
     // No answer about the timeout is no difference: the service then uses its own default [O].
-    let (wanted, timeout) = (draft.inactivity_timeout, have.inactivity_timeout.or(draft.inactivity_timeout));
+    let (limit, timeout) = (wanted.inactivity_timeout, have.inactivity_timeout.or(wanted.inactivity_timeout));
     let seconds = |timeout: Option<std::time::Duration>| timeout.map(|t| t.as_secs().to_string()).unwrap_or_default();
-    if differs("spec.inactivityTimeoutSeconds", seconds(wanted), seconds(timeout)) {
-        change.inactivity_timeout = wanted;
+    if differs("spec.inactivityTimeoutSeconds", seconds(limit), seconds(timeout)) {
+        change.inactivity_timeout = limit;
     }
     if differs("spec.enabled", want.enabled.to_string(), have.is_enabled().to_string()) {
         change.enabled = Some(want.enabled);
@@ -272,7 +293,7 @@ fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Sourc
 fn access_control_applied(
     want: &Desired,
     seen: &Observed,
-    endpoint: &Option<&Endpoint>,
+    endpoint: Option<&Endpoint>,
     allowed: &std::collections::BTreeSet<String>,
     drift: &mut Vec<Drift>,
 ) -> Verdict<Step> {
@@ -291,7 +312,11 @@ fn access_control_applied(
         drift.push(Drift { field: "spec.allowedSources".to_owned(), want: list(allowed), have: list(&have) });
         if want.drift == DriftPolicy::Correct {
             let step = Step::UpdateSource { id: source.id.clone(), addresses };
-            return Verdict::step(step, "AccessControlInProgress", "The access rule differs from the spec and is being changed.");
+            return Verdict::step(
+                step,
+                "AccessControlInProgress",
+                "The access rule differs from the spec and is being changed.",
+            );
         }
     }
     let Some(endpoint) = endpoint else {

@@ -58,7 +58,10 @@ impl Step {
         match self {
             Self::CreateEndpoint(_) => Some("ConnectorEndpoint"),
             Self::CreateSource { .. } => Some("Source"),
-            Self::AdoptEndpoint { .. } | Self::UpdateEndpoint { .. } | Self::UpdateSource { .. } | Self::BindSource { .. } => None,
+            Self::AdoptEndpoint { .. }
+            | Self::UpdateEndpoint { .. }
+            | Self::UpdateSource { .. }
+            | Self::BindSource { .. } => None,
         }
     }
 }

@@ -6,7 +6,8 @@ use secrecy::SecretString;
 
 use crate::{
     api::v1alpha1::{
-        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, DeletionPolicy, KeyEncryptionKeyPolicy, UkoServer, UkoServerAuthenticationType, UkoSpec,
+        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, DeletionPolicy, KeyEncryptionKeyPolicy, UkoServer,
+        UkoServerAuthenticationType, UkoSpec,
     },
     clouds::{
         azure::{Credential, Proof},
@@ -57,9 +58,10 @@ fn not_yet_supported(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
         return Some(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."));
     }
     match spec.key_encryption_key.as_ref().and_then(|kek| kek.policy) {
-        Some(KeyEncryptionKeyPolicy::Recover | KeyEncryptionKeyPolicy::Recreate) => {
-            Some(Fault::not_yet_supported("spec.keyEncryptionKey.policy: Recover and Recreate", "Set Observe or Ignore."))
-        }
+        Some(KeyEncryptionKeyPolicy::Recover | KeyEncryptionKeyPolicy::Recreate) => Some(Fault::not_yet_supported(
+            "spec.keyEncryptionKey.policy: Recover and Recreate",
+            "Set Observe or Ignore.",
+        )),
         Some(KeyEncryptionKeyPolicy::Observe | KeyEncryptionKeyPolicy::Ignore) | None => None,
     }
 }
@@ -86,12 +88,17 @@ fn not_allowed(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Pol
         (Some(hpcs), _) => (policy.allows_instance(namespace, &hpcs.instance_id), "spec.uko.hpcs.instanceId"),
         (None, Some(server)) => (policy.allows_server(namespace, &server.url), "spec.uko.server.url"),
         (None, None) => {
-            return Some(Fault::invalid("SpecInvalid", "Exactly one of spec.uko.hpcs and spec.uko.server must be set."));
+            return Some(Fault::invalid(
+                "SpecInvalid",
+                "Exactly one of spec.uko.hpcs and spec.uko.server must be set.",
+            ));
         }
     };
     let refusal = answer.err()?;
     let lines = refusal.lines();
-    let text = format!("{field}: {refusal} by the operator's policy file. Ask whoever runs the operator to add under rules:\n{lines}");
+    let text = format!(
+        "{field}: {refusal} by the operator's policy file. Ask whoever runs the operator to add under rules:\n{lines}"
+    );
     Some(Fault::invalid("TargetNotAllowed", text))
 }
 
@@ -155,7 +162,8 @@ fn server_login(server: &UkoServer, secrets: &Secrets) -> Result<Login, Fault> {
         .map(|bundle| secrets.value("spec.uko.server.caBundle.secretRef", &bundle.secret_ref, "ca.crt"))
         .transpose()?;
     let authentication = &server.authentication;
-    let incomplete = || Fault::invalid("SpecInvalid", format!("{AUTHENTICATION}: the member that type names must be set."));
+    let incomplete =
+        || Fault::invalid("SpecInvalid", format!("{AUTHENTICATION}: the member that type names must be set."));
     let mut identity = None;
     let credential = match authentication.type_ {
         UkoServerAuthenticationType::OidcPassword => {

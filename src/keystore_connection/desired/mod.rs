@@ -143,7 +143,13 @@ pub(super) struct KeystoreWanted {
 
 impl Desired {
     /// Never fails: what cannot be used is a fault where it is needed.
-    pub(super) fn parse(object: &AzureKeystoreConnection, key: &Key, cluster_id: &str, found: Found, policy: &Policy) -> Self {
+    pub(super) fn parse(
+        object: &AzureKeystoreConnection,
+        key: &Key,
+        cluster_id: &str,
+        found: Found,
+        policy: &Policy,
+    ) -> Self {
         let spec = &object.spec;
         let azure = &spec.azure;
         let owner = Owner::new(cluster_id, "AzureKeystoreConnection", &key.0, &key.1);
@@ -162,7 +168,9 @@ impl Desired {
                 name: azure.vault_name.to_string(),
             },
             tenant_id: azure.tenant_id.to_string(),
-            service_principal: password.clone().map(|secret| identity::with_secret(azure, &azure.service_principal.client_id, secret)),
+            service_principal: password
+                .clone()
+                .map(|secret| identity::with_secret(azure, &azure.service_principal.client_id, secret)),
             password: password.map(Password::from),
             password_secret: azure.service_principal.password_secret_ref.name.to_string(),
             client_id: azure.service_principal.client_id.to_string(),
@@ -275,7 +283,9 @@ fn path(spec: &AzureKeystoreConnectionSpec, found: Seen<ConnectorEndpoint>) -> P
 fn uko_vault(spec: &AzureKeystoreConnectionSpec) -> UkoVaultWanted {
     let vault = &spec.uko.vault;
     match (&vault.id, &vault.name) {
-        (None, Some(name)) => UkoVaultWanted::Named { name: name.to_string(), create: vault.create.unwrap_or_default() },
+        (None, Some(name)) => {
+            UkoVaultWanted::Named { name: name.to_string(), create: vault.create.unwrap_or_default() }
+        }
         (id, _) => UkoVaultWanted::Id(UkoVaultId::new(id.as_deref().unwrap_or_default())),
     }
 }

@@ -8,7 +8,7 @@ use super::{KEK_NAME, Observed, Operation};
 use crate::{
     clouds::azure::{ArmId, Audience, Credential, Entra, KeyVaultData, PrivateEndpoint, ResourceManager},
     keystore_connection::desired::{Desired, PrivateEndpointWanted},
-    reconcile::{fault::Fault, stage::Seen},
+    reconcile::stage::Seen,
 };
 
 /// Readers of Azure.
@@ -72,7 +72,11 @@ impl Azure {
     }
 
     /// ARM answers from anywhere. Only where it says "not there" can the data plane add whether it was deleted.
-    async fn key(&self, want: &Desired) -> (Seen<crate::clouds::azure::Key>, Seen<crate::clouds::azure::Key>, Seen<crate::clouds::azure::DeletedKey>) {
+    async fn key(
+        &self,
+        want: &Desired,
+    ) -> (Seen<crate::clouds::azure::Key>, Seen<crate::clouds::azure::Key>, Seen<crate::clouds::azure::DeletedKey>)
+    {
         if !want.watches_kek() {
             return (Seen::NotLooked, Seen::NotLooked, Seen::NotLooked);
         }
@@ -93,7 +97,8 @@ impl Azure {
         seen.endpoint = Seen::of(self.arm.private_endpoint(&wanted.id).await);
         match &seen.endpoint {
             Seen::Absent => {
-                let (subnet, network) = join!(self.arm.subnet(&wanted.subnet), self.arm.virtual_network(&wanted.network));
+                let (subnet, network) =
+                    join!(self.arm.subnet(&wanted.subnet), self.arm.virtual_network(&wanted.network));
                 (seen.subnet, seen.network) = (Seen::of(subnet), Seen::of(network));
             }
             Seen::Present(endpoint) => {
@@ -137,7 +142,8 @@ impl Azure {
 
     /// Other endpoints of the vault, before one is made: two in one network overwrite each other's name. What others hide from us is left out.
     async fn neighbours(&self, seen: &Observed, want: &Desired) -> Vec<PrivateEndpoint> {
-        let (Some(wanted), Seen::Absent, Some(vault)) = (&want.private_endpoint, &seen.endpoint, seen.vault.present()) else {
+        let (Some(wanted), Seen::Absent, Some(vault)) = (&want.private_endpoint, &seen.endpoint, seen.vault.present())
+        else {
             return Vec::new();
         };
         let others = vault.connections.iter().filter_map(|connection| connection.private_endpoint_id.as_ref());

@@ -10,8 +10,8 @@ use super::{Past, desired::Desired};
 use crate::{
     clouds::{
         azure::{
-            ARecord, DeletedKey, DeletedVault, DnsZoneGroup, Key, NetworkInterface, PrivateEndpoint, RoleAssignment, Subnet,
-            Vault, VirtualNetwork, VirtualNetworkLink,
+            ARecord, DeletedKey, DeletedVault, DnsZoneGroup, Key, NetworkInterface, PrivateEndpoint, RoleAssignment,
+            Subnet, Vault, VirtualNetwork, VirtualNetworkLink,
         },
         ibm::{Keystore, KeystoreStatus, UkoVault},
     },
@@ -99,12 +99,12 @@ pub(super) async fn everything(readers: &Readers, want: &Desired, past: &Past<'_
     futures::join!(
         async {
             if let Some(azure) = &readers.azure {
-                azure.look(&mut seen, want, quick).await;
+                Box::pin(azure.look(&mut seen, want, quick)).await;
             }
         },
         async {
             if let Some(uko) = &readers.uko {
-                uko.look(&mut ibm, want, past, quick).await;
+                Box::pin(uko.look(&mut ibm, want, past, quick)).await;
             }
         },
     );

@@ -99,11 +99,10 @@ async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVault
 }
 
 fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
-    let marked = |keystore: &&Keystore| {
-        matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash)
-    };
+    let marked = |keystore: &&Keystore| matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash);
     let same_vault = |keystore: &&Keystore| {
-        let is = |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
+        let is =
+            |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
         keystore.kind == KeystoreKind::AzureKeyVault
             && is(&keystore.azure_service_name, &want.vault.name)
             && is(&keystore.azure_subscription_id, &want.vault.subscription_id)

@@ -43,7 +43,9 @@ fn object_id(case: Case<'_>) -> Verdict<Step> {
     match (of_token, case.want.object_id.as_deref()) {
         (Some(token), Some(spec)) if !token.eq_ignore_ascii_case(spec) => Verdict::Blocked(Fault::invalid(
             "ObjectIdMismatch",
-            format!("spec.azure.servicePrincipal.objectId is {spec}, but the service principal's own token says {token}. Correct or remove it; the object id of the application is another one."),
+            format!(
+                "spec.azure.servicePrincipal.objectId is {spec}, but the service principal's own token says {token}. Correct or remove it; the object id of the application is another one."
+            ),
         )),
         (None, None) => Verdict::Blocked(Fault::invalid(
             "ObjectIdUnknown",

@@ -55,7 +55,9 @@ fn absent(case: Case<'_>) -> Judged<'_> {
     match (&case.seen.data_key, &case.seen.deleted_key) {
         (Seen::Present(key), _) => of(state_of(key, case.now.as_second()), Some(key), None),
         (_, Seen::Present(deleted)) => of(KekState::SoftDeleted, Some(&deleted.key), deleted.scheduled_purge_at),
-        (Seen::Unknown(fault), _) | (_, Seen::Unknown(fault)) if fault.reason == "KekInTransition" => of(KekState::InTransition, None, None),
+        (Seen::Unknown(fault), _) | (_, Seen::Unknown(fault)) if fault.reason == "KekInTransition" => {
+            of(KekState::InTransition, None, None)
+        }
         (Seen::Absent, Seen::Absent) => of(KekState::Missing, None, None),
         (_, _) => Judged { state: KekState::MissingOrDeleted, key: None, purge_at: None, through: "ResourceManager" },
     }
@@ -63,7 +65,8 @@ fn absent(case: Case<'_>) -> Judged<'_> {
 
 /// First match wins.
 fn state_of(key: &Key, now: i64) -> KekState {
-    let operations: std::collections::BTreeSet<String> = key.ops.iter().map(|operation| operation.to_ascii_lowercase()).collect();
+    let operations: std::collections::BTreeSet<String> =
+        key.ops.iter().map(|operation| operation.to_ascii_lowercase()).collect();
     if !key.kty.eq_ignore_ascii_case("RSA-HSM") {
         KekState::WrongType
     } else if operations.iter().map(String::as_str).ne(["import"]) {
@@ -104,7 +107,11 @@ pub(super) fn key_encryption_key_healthy(case: Case<'_>, keystore: &Verdict<Step
     let young = case.past.memory.registered_at.as_ref().is_some_and(|at| age(at, case.now) < SPREADING);
     let never_seen = !case.past.kek_was_healthy;
     if gone && young && never_seen && !matches!(keystore, Verdict::Blocked(_)) {
-        return Verdict::in_progress("KeyEncryptionKeyInProgress", format!("UKO has not made the key {KEK_NAME} yet."), None);
+        return Verdict::in_progress(
+            "KeyEncryptionKeyInProgress",
+            format!("UKO has not made the key {KEK_NAME} yet."),
+            None,
+        );
     }
     let (reason, text) = told(case, judged.state);
     let class = if judged.state == KekState::InTransition { Class::Provisioning } else { Class::AwaitingPerson };
@@ -132,17 +139,65 @@ fn told(case: Case<'_>, state: KekState) -> (&'static str, String) {
     let generate = "in the Azure portal, Key Vault, Keys, Generate Key Encryption Key for Importing HSM-protected Keys, with the same name, type RSA-HSM, enabled";
     let recover = format!("az keyvault key recover --vault-name {vault} --name {KEK_NAME}");
     match state {
-        KekState::Missing => ("KekMissing", format!("The key {KEK_NAME} is not in Key Vault {vault}. {stops} Make it again: {generate}.")),
-        KekState::SoftDeleted => ("KekSoftDeleted", format!("The key {KEK_NAME} was deleted in Key Vault {vault} and can be recovered. {stops} Run: {recover}")),
-        KekState::MissingOrDeleted => ("KekMissingOrDeleted", format!("The key {KEK_NAME} is gone from Key Vault {vault}; from outside the private network nobody can tell whether it can be recovered. {stops} Try first: {recover} Else make it again: {generate}.")),
-        KekState::Disabled => ("KekDisabled", format!("The key {KEK_NAME} in Key Vault {vault} is disabled. {stops} Enable it: az keyvault key set-attributes --vault-name {vault} --name {KEK_NAME} --enabled true")),
-        KekState::Expired => ("KekExpired", format!("The key {KEK_NAME} in Key Vault {vault} has expired. {stops} Set a later expiry date, or none.")),
-        KekState::NotYetValid => ("KekNotYetValid", format!("The key {KEK_NAME} in Key Vault {vault} is not valid yet. {stops} Set an earlier activation date, or none.")),
-        KekState::WrongType => ("KekWrongType", format!("The key {KEK_NAME} in Key Vault {vault} is not of type RSA-HSM and cannot be used. {stops} Delete it and make it again: {generate}.")),
-        KekState::WrongOperations => ("KekWrongOperations", format!("The key {KEK_NAME} in Key Vault {vault} must permit exactly the operation import. {stops} Delete it and make it again: {generate}.")),
-        KekState::WrongSize => ("KekWrongSize", format!("The key {KEK_NAME} in Key Vault {vault} must have 2048, 3072 or 4096 bits. {stops} Delete it and make it again: {generate}.")),
-        KekState::InTransition => ("KekInTransition", format!("The key {KEK_NAME} in Key Vault {vault} is being deleted or recovered.")),
-        KekState::Unreadable => ("KekUnreadable", format!("The operator may not read the key {KEK_NAME} in Key Vault {vault}. Grant its identity Microsoft.KeyVault/vaults/keys/read.")),
-        KekState::Healthy | KekState::NotApplicable => ("KeyEncryptionKeyHealthy", format!("The key {KEK_NAME} is usable.")),
+        KekState::Missing => (
+            "KekMissing",
+            format!("The key {KEK_NAME} is not in Key Vault {vault}. {stops} Make it again: {generate}."),
+        ),
+        KekState::SoftDeleted => (
+            "KekSoftDeleted",
+            format!("The key {KEK_NAME} was deleted in Key Vault {vault} and can be recovered. {stops} Run: {recover}"),
+        ),
+        KekState::MissingOrDeleted => (
+            "KekMissingOrDeleted",
+            format!(
+                "The key {KEK_NAME} is gone from Key Vault {vault}; from outside the private network nobody can tell whether it can be recovered. {stops} Try first: {recover} Else make it again: {generate}."
+            ),
+        ),
+        KekState::Disabled => (
+            "KekDisabled",
+            format!(
+                "The key {KEK_NAME} in Key Vault {vault} is disabled. {stops} Enable it: az keyvault key set-attributes --vault-name {vault} --name {KEK_NAME} --enabled true"
+            ),
+        ),
+        KekState::Expired => (
+            "KekExpired",
+            format!("The key {KEK_NAME} in Key Vault {vault} has expired. {stops} Set a later expiry date, or none."),
+        ),
+        KekState::NotYetValid => (
+            "KekNotYetValid",
+            format!(
+                "The key {KEK_NAME} in Key Vault {vault} is not valid yet. {stops} Set an earlier activation date, or none."
+            ),
+        ),
+        KekState::WrongType => (
+            "KekWrongType",
+            format!(
+                "The key {KEK_NAME} in Key Vault {vault} is not of type RSA-HSM and cannot be used. {stops} Delete it and make it again: {generate}."
+            ),
+        ),
+        KekState::WrongOperations => (
+            "KekWrongOperations",
+            format!(
+                "The key {KEK_NAME} in Key Vault {vault} must permit exactly the operation import. {stops} Delete it and make it again: {generate}."
+            ),
+        ),
+        KekState::WrongSize => (
+            "KekWrongSize",
+            format!(
+                "The key {KEK_NAME} in Key Vault {vault} must have 2048, 3072 or 4096 bits. {stops} Delete it and make it again: {generate}."
+            ),
+        ),
+        KekState::InTransition => {
+            ("KekInTransition", format!("The key {KEK_NAME} in Key Vault {vault} is being deleted or recovered."))
+        }
+        KekState::Unreadable => (
+            "KekUnreadable",
+            format!(
+                "The operator may not read the key {KEK_NAME} in Key Vault {vault}. Grant its identity Microsoft.KeyVault/vaults/keys/read."
+            ),
+        ),
+        KekState::Healthy | KekState::NotApplicable => {
+            ("KeyEncryptionKeyHealthy", format!("The key {KEK_NAME} is usable."))
+        }
     }
 }

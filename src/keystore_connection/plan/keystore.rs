@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long UKO may take for its first look at a keystore.
-const FIRST_CHECK: Duration = Duration::from_secs(600);
+const FIRST_CHECK: Duration = Duration::from_mins(10);
 
 pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, drift: &mut Vec<Drift>) -> Verdict<Step> {
     let keystore = match &case.seen.keystore {
@@ -43,7 +43,11 @@ pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, dr
     }
     let fixed = fixed_differences(case, keystore);
     if !fixed.is_empty() {
-        let text = format!("The keystore {} is for something else: {}. Choose another keystore.name.", keystore.name, fixed.join(", "));
+        let text = format!(
+            "The keystore {} is for something else: {}. Choose another keystore.name.",
+            keystore.name,
+            fixed.join(", ")
+        );
         let reason = if claim == Claim::Ours { "KeystoreMismatch" } else { "AdoptionMismatch" };
         return Verdict::Blocked(Fault::invalid(reason, text));
     }
@@ -75,7 +79,9 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
         Err(verdict) => return verdict,
     };
     match case.want.draft(&vault, tls_proxy(&case.want.path)) {
-        Ok(draft) => Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered."),
+        Ok(draft) => {
+            Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered.")
+        }
         Err(fault) => Verdict::Blocked(fault),
     }
 }
@@ -127,7 +133,9 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
     let name = have.name.clone();
     if *claim == Claim::Adoptable {
         let change = KeystoreChange::Labels(LabelChange {
-            description: Some(case.want.owner.marked(&crate::reconcile::ownership::cut(&unmarked(&have.description), 110))),
+            description: Some(
+                case.want.owner.marked(&crate::reconcile::ownership::cut(&unmarked(&have.description), 110)),
+            ),
             ..LabelChange::default()
         });
         let step = Step::AdoptKeystore { vault, handle, name, change };
@@ -140,7 +148,12 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
     Some(update(vault, handle, name, KeystoreChange::Labels(labels)))
 }
 
-fn update(vault: UkoVaultId, handle: crate::clouds::ibm::KeystoreHandle, name: String, change: KeystoreChange) -> Verdict<Step> {
+fn update(
+    vault: UkoVaultId,
+    handle: crate::clouds::ibm::KeystoreHandle,
+    name: String,
+    change: KeystoreChange,
+) -> Verdict<Step> {
     let step = Step::UpdateKeystore { vault, handle, name, change };
     Verdict::step(step, "KeystoreUpdateInProgress", "The keystore differs from the spec and is being changed.")
 }
@@ -155,7 +168,11 @@ fn labels(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option<Lab
     let text = unmarked(&have.description);
     let described = want.description.as_ref().filter(|description| **description != text);
     if let Some(description) = described {
-        drift.push(Drift { field: "spec.keystore.description".to_owned(), want: description.clone(), have: text.clone() });
+        drift.push(Drift {
+            field: "spec.keystore.description".to_owned(),
+            want: description.clone(),
+            have: text.clone(),
+        });
     }
     let marked = matches!(Mark::find(&have.description), Mark::Of(..));
     if described.is_some() || !marked {
@@ -168,7 +185,11 @@ fn labels(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option<Lab
             groups
         };
         if sorted(groups) != sorted(&have.groups) {
-            drift.push(Drift { field: "spec.keystore.groups".to_owned(), want: groups.join(", "), have: have.groups.join(", ") });
+            drift.push(Drift {
+                field: "spec.keystore.groups".to_owned(),
+                want: groups.join(", "),
+                have: have.groups.join(", "),
+            });
             change.groups = Some(groups.clone());
         }
     }
@@ -223,18 +244,38 @@ fn health(case: Case<'_>, keystore: &Keystore) -> Verdict<Step> {
         row.map_or(Duration::ZERO, |row| age(&row.since, case.now))
     };
     match &status.health {
-        Health::Ok => Verdict::met("KeystoreHealthy", format!("UKO reaches the Key Vault through the keystore {name}.")),
-        Health::PendingCheck if since("HealthCheckInProgress") < FIRST_CHECK => {
-            Verdict::in_progress("HealthCheckInProgress", format!("UKO has not looked at the keystore {name} yet."), None)
+        Health::Ok => {
+            Verdict::met("KeystoreHealthy", format!("UKO reaches the Key Vault through the keystore {name}."))
         }
+        Health::PendingCheck if since("HealthCheckInProgress") < FIRST_CHECK => Verdict::in_progress(
+            "HealthCheckInProgress",
+            format!("UKO has not looked at the keystore {name} yet."),
+            None,
+        ),
         Health::PendingCheck => Verdict::Unclear(Fault::new(
             Class::Transient,
             "HealthUnknown",
             format!("UKO has not looked at the keystore {name} for over ten minutes. Look at it in the UKO console."),
         )),
-        Health::NotResponding => unhealthy(case, "UkoNotResponding", format!("UKO gets no answer from the Key Vault through the keystore {name}. Look at the connector's agents, the private endpoint and its DNS name.")),
-        Health::ConfigurationError => unhealthy(case, "UkoConfigurationError", format!("UKO is refused by the Key Vault through the keystore {name}. Look at the service principal's secret, its key permissions and the tenant.")),
-        Health::Other(_) => Verdict::Unclear(Fault::new(Class::Transient, "HealthUnknown", format!("UKO says something of the keystore {name} that this version does not know."))),
+        Health::NotResponding => unhealthy(
+            case,
+            "UkoNotResponding",
+            format!(
+                "UKO gets no answer from the Key Vault through the keystore {name}. Look at the connector's agents, the private endpoint and its DNS name."
+            ),
+        ),
+        Health::ConfigurationError => unhealthy(
+            case,
+            "UkoConfigurationError",
+            format!(
+                "UKO is refused by the Key Vault through the keystore {name}. Look at the service principal's secret, its key permissions and the tenant."
+            ),
+        ),
+        Health::Other(_) => Verdict::Unclear(Fault::new(
+            Class::Transient,
+            "HealthUnknown",
+            format!("UKO says something of the keystore {name} that this version does not know."),
+        )),
     }
 }
 

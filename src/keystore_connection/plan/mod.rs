@@ -81,10 +81,7 @@ fn first_open<const N: usize>(stages: [(ConditionType, &Verdict<Step>); N]) -> O
 
 /// Nothing is written while we do not know who we are.
 fn hold(verdict: Verdict<Step>, may_act: bool) -> Verdict<Step> {
-    match verdict {
-        Verdict::Do(..) if !may_act => Verdict::Behind(ConditionType::CredentialsValid),
-        verdict => verdict,
-    }
+    if verdict.to_do().is_some() && !may_act { Verdict::Behind(ConditionType::CredentialsValid) } else { verdict }
 }
 
 /// A fault that was read: passing ones leave the stage unclear, others block it.

@@ -20,9 +20,16 @@ use crate::{
 /// After so many reversals by others we stop.
 const REVERSALS: u32 = 2;
 
-pub(super) fn network_access_applied(case: Case<'_>, open: Option<ConditionType>, keystore: &Verdict<Step>) -> Verdict<Step> {
+pub(super) fn network_access_applied(
+    case: Case<'_>,
+    open: Option<ConditionType>,
+    keystore: &Verdict<Step>,
+) -> Verdict<Step> {
     if !case.want.close_public_access {
-        return Verdict::met("NotManaged", "spec.azure.publicNetworkAccess is absent: the public address is left as it is.");
+        return Verdict::met(
+            "NotManaged",
+            "spec.azure.publicNetworkAccess is absent: the public address is left as it is.",
+        );
     }
     let vault = match &case.seen.vault {
         Seen::Unknown(fault) => return faulty(fault),
@@ -30,9 +37,14 @@ pub(super) fn network_access_applied(case: Case<'_>, open: Option<ConditionType>
         Seen::Present(vault) => vault,
     };
     match &vault.public_network_access {
-        PublicAccess::Disabled => return Verdict::met("PublicAccessDisabled", "The Key Vault does not answer on its public address."),
+        PublicAccess::Disabled => {
+            return Verdict::met("PublicAccessDisabled", "The Key Vault does not answer on its public address.");
+        }
         PublicAccess::SecuredByPerimeter => {
-            return Verdict::met("SecuredByPerimeter", "A network security perimeter guards the Key Vault's public address.");
+            return Verdict::met(
+                "SecuredByPerimeter",
+                "A network security perimeter guards the Key Vault's public address.",
+            );
         }
         PublicAccess::Enabled | PublicAccess::Other(_) => {}
     }
@@ -49,10 +61,17 @@ pub(super) fn network_access_applied(case: Case<'_>, open: Option<ConditionType>
         return Verdict::Behind(ConditionType::KeystoreConnected);
     }
     if let Some(why) = unproven(case) {
-        return Verdict::Blocked(Fault::awaiting_person("PrivatePathUnproven", format!("The public address stays open: {why}")));
+        return Verdict::Blocked(Fault::awaiting_person(
+            "PrivatePathUnproven",
+            format!("The public address stays open: {why}"),
+        ));
     }
     fresh_heartbeat(case).unwrap_or_else(|| {
-        Verdict::step(Step::ClosePublicAccess, "PublicAccessInProgress", "The private path is proven; the public address is being closed.")
+        Verdict::step(
+            Step::ClosePublicAccess,
+            "PublicAccessInProgress",
+            "The private path is proven; the public address is being closed.",
+        )
     })
 }
 
@@ -62,7 +81,9 @@ pub(in crate::keystore_connection) fn unproven(case: Case<'_>) -> Option<String>
         return Some("without spec.privateEndpoint nobody here can prove the private path. Let the operator manage it, or close the address by hand.".to_owned());
     };
     let there = case.seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
-    let approved = |state: &crate::clouds::azure::ConnectionState| state.status == crate::clouds::azure::ConnectionStatus::Approved;
+    let approved = |state: &crate::clouds::azure::ConnectionState| {
+        state.status == crate::clouds::azure::ConnectionStatus::Approved
+    };
     if !approved(&endpoint.connection) || !there.is_some_and(|connection| approved(&connection.state)) {
         return Some("the private endpoint is not approved on both sides.".to_owned());
     }
@@ -77,7 +98,9 @@ pub(in crate::keystore_connection) fn unproven(case: Case<'_>) -> Option<String>
 
 fn leads_to_address(path: &Path, address: &str) -> bool {
     match path {
-        Path::Connector { found, .. } => found.present().is_some_and(|endpoint| &*endpoint.spec.destination.host == address),
+        Path::Connector { found, .. } => {
+            found.present().is_some_and(|endpoint| &*endpoint.spec.destination.host == address)
+        }
         Path::External(proxy) => proxy.rsplit_once(':').is_some_and(|(host, port)| host == address && port == "443"),
         Path::Direct => false,
     }
@@ -87,11 +110,19 @@ fn names_lead_there(case: Case<'_>, network: &ArmId, address: &str) -> Option<St
     let cure = "Set spec.privateEndpoint.privateDnsZoneId and link the zone to the virtual network, or make the private address itself the destination.";
     match &case.seen.record {
         Seen::Present(record) if record.is_exactly(address) => {}
-        Seen::Present(_) => return Some(format!("the vault's A record is not the private endpoint's address {address}. {cure}")),
-        Seen::Absent | Seen::NotLooked => return Some(format!("the vault has no A record in a private DNS zone that we know. {cure}")),
+        Seen::Present(_) => {
+            return Some(format!("the vault's A record is not the private endpoint's address {address}. {cure}"));
+        }
+        Seen::Absent | Seen::NotLooked => {
+            return Some(format!("the vault has no A record in a private DNS zone that we know. {cure}"));
+        }
         Seen::Unknown(_) => return Some(format!("the vault's A record could not be read. {cure}")),
     }
-    let linked = case.seen.links.present().is_some_and(|links| links.iter().any(|link| link.is_ready() && link.leads_to(network)));
+    let linked = case
+        .seen
+        .links
+        .present()
+        .is_some_and(|links| links.iter().any(|link| link.is_ready() && link.leads_to(network)));
     (!linked).then(|| format!("the private DNS zone is not linked to the endpoint's virtual network. {cure}"))
 }
 

@@ -28,13 +28,17 @@ pub(in crate::keystore_connection) fn tls_proxy(path: &Path) -> Option<String> {
 pub(super) fn connector_endpoint_ready(case: Case<'_>) -> Verdict<Step> {
     let (name, found) = match &case.want.path {
         Path::Direct => return Verdict::met("NotApplicable", "UKO reaches the Key Vault without a proxy."),
-        Path::External(proxy) => return Verdict::met("ExternallyManaged", format!("UKO goes through {proxy}, which others manage.")),
+        Path::External(proxy) => {
+            return Verdict::met("ExternallyManaged", format!("UKO goes through {proxy}, which others manage."));
+        }
         Path::Connector { name, found } => (name, found),
     };
     let endpoint = match found {
         Seen::Unknown(fault) => return faulty(fault),
         Seen::Absent | Seen::NotLooked => {
-            let text = format!("spec.connectorEndpointRef names the ConnectorEndpoint {name}, which is not in this namespace. Create it.");
+            let text = format!(
+                "spec.connectorEndpointRef names the ConnectorEndpoint {name}, which is not in this namespace. Create it."
+            );
             return Verdict::Blocked(Fault::new(Class::NotFound, "ConnectorEndpointNotFound", text));
         }
         Seen::Present(endpoint) => endpoint,
@@ -53,7 +57,7 @@ fn misdirected(case: Case<'_>, name: &str, endpoint: &ConnectorEndpoint) -> Opti
     let fits = destination.host.eq_ignore_ascii_case(&host) || address == Some(&*destination.host);
     let address_unknown = case.want.private_endpoint.is_some() && address.is_none();
     let may_be_address = destination.host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if destination.port != 443 || (!fits && !(address_unknown && may_be_address)) {
+    if destination.port != 443 || !(fits || address_unknown && may_be_address) {
         let text = format!(
             "The ConnectorEndpoint {name} leads to {}:{}, not to this Key Vault. Set its destination to {host}, port 443{}.",
             destination.host,
@@ -65,7 +69,9 @@ fn misdirected(case: Case<'_>, name: &str, endpoint: &ConnectorEndpoint) -> Opti
     match endpoint.spec.protocol.unwrap_or_default() {
         Protocol::TCP => None,
         Protocol::TLS => {
-            let text = format!("The ConnectorEndpoint {name} has protocol TLS. UKO speaks TLS with the Key Vault itself: set its protocol to TCP.");
+            let text = format!(
+                "The ConnectorEndpoint {name} has protocol TLS. UKO speaks TLS with the Key Vault itself: set its protocol to TCP."
+            );
             Some(Fault::invalid("ProtocolNotTCP", text))
         }
     }
@@ -89,7 +95,8 @@ fn usable(name: &str, endpoint: &ConnectorEndpoint) -> Verdict<Step> {
             Verdict::Blocked(Fault::awaiting_person("ConnectorEndpointStalled", text))
         }
         (Some(_) | None, _) => {
-            let text = format!("The ConnectorEndpoint {name} is not Ready yet; kubectl describe ukoep {name} tells why.");
+            let text =
+                format!("The ConnectorEndpoint {name} is not Ready yet; kubectl describe ukoep {name} tells why.");
             Verdict::in_progress("ConnectorEndpointInProgress", text, Some(std::time::Duration::from_secs(30)))
         }
     }

@@ -12,14 +12,12 @@ use crate::{
         v1alpha1::{Drift, DriftPolicy},
     },
     clouds::{
-        azure::{ConnectionStatus, PrivateEndpoint, PrivateEndpointDraft, ProvisioningState, Vault, same_location},
+        azure::{
+            ArmId, ConnectionStatus, PrivateEndpoint, PrivateEndpointDraft, ProvisioningState, Vault, same_location,
+        },
         http::Class,
     },
-    keystore_connection::{
-        OBJECT_TAG, OWNER_TAG,
-        desired::PrivateEndpointWanted,
-        observe::Operation,
-    },
+    keystore_connection::{OBJECT_TAG, OWNER_TAG, desired::PrivateEndpointWanted, observe::Operation},
     reconcile::{
         fault::Fault,
         ownership::{Claim, Mark},
@@ -29,13 +27,16 @@ use crate::{
 };
 
 /// How long the two sides of a connection may disagree before someone is told [P].
-const LAG: Duration = Duration::from_secs(600);
+const LAG: Duration = Duration::from_mins(10);
 /// How often a failed endpoint is asked for again before a person is.
 const TRIES: u32 = 3;
 
 pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drift: &mut Vec<Drift>) -> Verdict<Step> {
     let Some(wanted) = &case.want.private_endpoint else {
-        return Verdict::met("NotManaged", "spec.privateEndpoint is absent: the private endpoint, if any, is managed elsewhere.");
+        return Verdict::met(
+            "NotManaged",
+            "spec.privateEndpoint is absent: the private endpoint, if any, is managed elsewhere.",
+        );
     };
     if case.quick {
         return side_of_the_vault(case, wanted);
@@ -43,7 +44,11 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
     match &case.seen.operation {
         Operation::None => {}
         Operation::Running(wait) => {
-            return Verdict::in_progress("PrivateEndpointInProgress", "Azure is working on the private endpoint.", Some(*wait));
+            return Verdict::in_progress(
+                "PrivateEndpointInProgress",
+                "Azure is working on the private endpoint.",
+                Some(*wait),
+            );
         }
         Operation::Failed(fault) => return faulty(fault),
     }
@@ -67,11 +72,17 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
             Claim::Ours => Fault::new(
                 Class::Denied,
                 "PrivateEndpointImmutable",
-                format!("Private endpoint {} differs in {fields}, which Azure cannot change in place. Delete it, or undo the change.", endpoint.name),
+                format!(
+                    "Private endpoint {} differs in {fields}, which Azure cannot change in place. Delete it, or undo the change.",
+                    endpoint.name
+                ),
             ),
             Claim::Adoptable | Claim::Refused(_) => Fault::invalid(
                 "AdoptionMismatch",
-                format!("Private endpoint {} is unowned but differs in {fields}. Make the spec fit it, or choose another name.", endpoint.name),
+                format!(
+                    "Private endpoint {} is unowned but differs in {fields}. Make the spec fit it, or choose another name.",
+                    endpoint.name
+                ),
             ),
         });
     }
@@ -85,7 +96,8 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
 }
 
 fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
-    let mark = Mark::from_parts(endpoint.tag(OWNER_TAG).unwrap_or_default(), endpoint.tag(OBJECT_TAG).unwrap_or_default());
+    let mark =
+        Mark::from_parts(endpoint.tag(OWNER_TAG).unwrap_or_default(), endpoint.tag(OBJECT_TAG).unwrap_or_default());
     match mark {
         // The id stands in status, so it was ours; someone took the tags off.
         Mark::None if case.past.private_endpoint.as_ref().is_some_and(|id| id.same_as(&endpoint.id)) => Claim::Ours,
@@ -97,13 +109,19 @@ fn create(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
     let subnet = match &case.seen.subnet {
         Seen::Unknown(fault) => return faulty(fault),
         Seen::Absent | Seen::NotLooked => {
-            let text = format!("There is no subnet {}. Correct spec.privateEndpoint.subnetId in a new object, or create it.", wanted.subnet.as_str());
+            let text = format!(
+                "There is no subnet {}. Correct spec.privateEndpoint.subnetId in a new object, or create it.",
+                wanted.subnet.as_str()
+            );
             return Verdict::Blocked(Fault::new(Class::NotFound, "SubnetNotFound", text));
         }
         Seen::Present(subnet) => subnet,
     };
     if let Some(delegation) = subnet.delegations.first() {
-        let text = format!("The subnet {} is delegated to {delegation} and takes no private endpoint. Choose another subnet in a new object, or remove the delegation.", wanted.subnet.last_segment());
+        let text = format!(
+            "The subnet {} is delegated to {delegation} and takes no private endpoint. Choose another subnet in a new object, or remove the delegation.",
+            wanted.subnet.last_segment()
+        );
         return Verdict::Blocked(Fault::new(Class::Denied, "SubnetDelegated", text));
     }
     if subnet.provisioning_state.is_running() {
@@ -118,14 +136,20 @@ fn create(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
         Seen::Present(network) => network,
     };
     if let Some(location) = wanted.location.as_deref().filter(|location| !same_location(location, &network.location)) {
-        let text = format!("spec.privateEndpoint.location is {location}, but the virtual network is in {}. A private endpoint must be where its network is.", network.location);
+        let text = format!(
+            "spec.privateEndpoint.location is {location}, but the virtual network is in {}. A private endpoint must be where its network is.",
+            network.location
+        );
         return Verdict::Blocked(Fault::invalid("LocationInvalid", text));
     }
     let in_network = |other: &&PrivateEndpoint| {
-        other.subnet_id.as_ref().and_then(|id| id.parent()).is_some_and(|network| network.same_as(&wanted.network))
+        other.subnet_id.as_ref().and_then(ArmId::parent).is_some_and(|network| network.same_as(&wanted.network))
     };
     if let Some(other) = case.seen.neighbours.iter().find(in_network) {
-        let text = format!("Private endpoint {} already leads to this Key Vault from the same virtual network; a second one would take over its name in DNS. Name that one in spec.privateEndpoint with adoptionPolicy IfUnowned, or remove it.", other.name);
+        let text = format!(
+            "Private endpoint {} already leads to this Key Vault from the same virtual network; a second one would take over its name in DNS. Name that one in spec.privateEndpoint with adoptionPolicy IfUnowned, or remove it.",
+            other.name
+        );
         return Verdict::Blocked(Fault::awaiting_person("PrivateEndpointDuplicate", text));
     }
     let Some(vault_id) = case.seen.vault.present().map(|vault| vault.id.clone()) else {
@@ -149,7 +173,11 @@ fn fixed_differences(wanted: &PrivateEndpointWanted, have: &PrivateEndpoint, vau
     let mut found = Vec::new();
     let mut differs = |field: &str, different: bool, want: &str, have: &str| {
         if different {
-            found.push(Drift { field: format!("spec.privateEndpoint.{field}"), want: want.to_owned(), have: have.to_owned() });
+            found.push(Drift {
+                field: format!("spec.privateEndpoint.{field}"),
+                want: want.to_owned(),
+                have: have.to_owned(),
+            });
         }
     };
     if let Some(subnet) = &have.subnet_id {
@@ -179,7 +207,8 @@ fn tags(
     drift: &mut Vec<Drift>,
 ) -> Option<Verdict<Step>> {
     let adopt = *claim == Claim::Adoptable;
-    let different: Vec<&String> = wanted.tags.iter().filter(|(name, value)| endpoint.tag(name) != Some(value)).map(|(name, _)| name).collect();
+    let different: Vec<&String> =
+        wanted.tags.iter().filter(|(name, value)| endpoint.tag(name) != Some(value)).map(|(name, _)| name).collect();
     if different.is_empty() {
         return None;
     }
@@ -210,9 +239,16 @@ fn provisioned(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &Privat
         ProvisioningState::Failed | ProvisioningState::Canceled => {
             if case.past.memory.private_endpoint_retries.unwrap_or_default() < TRIES {
                 let step = Step::RetryPrivateEndpoint { endpoint: endpoint.clone() };
-                return Verdict::step(step, "PrivateEndpointInProgress", "Azure could not finish the private endpoint; it is asked for again.");
+                return Verdict::step(
+                    step,
+                    "PrivateEndpointInProgress",
+                    "Azure could not finish the private endpoint; it is asked for again.",
+                );
             }
-            let text = format!("Azure could not finish private endpoint {}. Look at its activity log; delete the endpoint to have it made anew.", endpoint.name);
+            let text = format!(
+                "Azure could not finish private endpoint {}. Look at its activity log; delete the endpoint to have it made anew.",
+                endpoint.name
+            );
             Verdict::Blocked(Fault::awaiting_person("PrivateEndpointFailed", text))
         }
         ProvisioningState::Succeeded
@@ -233,17 +269,24 @@ fn approved(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateEn
     let name = &endpoint.name;
     match (&endpoint.connection.status, there.map(|connection| &connection.state.status)) {
         (ConnectionStatus::Rejected, _) | (_, Some(ConnectionStatus::Rejected)) => {
-            let text = format!("The connection of private endpoint {name} was rejected on the Key Vault. Approve it there, or delete the endpoint.");
+            let text = format!(
+                "The connection of private endpoint {name} was rejected on the Key Vault. Approve it there, or delete the endpoint."
+            );
             Verdict::Blocked(Fault::awaiting_person("PrivateEndpointRejected", text))
         }
         (ConnectionStatus::Disconnected, _) | (_, Some(ConnectionStatus::Disconnected)) => {
-            let text = format!("Private endpoint {name} was disconnected on the Key Vault and can never be used again. Delete it: a new one is then made.");
+            let text = format!(
+                "Private endpoint {name} was disconnected on the Key Vault and can never be used again. Delete it: a new one is then made."
+            );
             Verdict::Blocked(Fault::awaiting_person("PrivateEndpointDisconnected", text))
         }
         (_, Some(ConnectionStatus::Pending)) => pending(wanted, name, there.map(|connection| connection.name.clone())),
         (ConnectionStatus::Pending, None) => {
             let vault = &case.want.vault.name;
-            lagging(case, &format!("Key Vault {vault} does not show the pending connection of private endpoint {name} yet."))
+            lagging(
+                case,
+                &format!("Key Vault {vault} does not show the pending connection of private endpoint {name} yet."),
+            )
         }
         (_, Some(ConnectionStatus::Approved)) => {
             let done = there.is_none_or(|connection| !connection.provisioning_state.is_running());
@@ -261,12 +304,16 @@ fn approved(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateEn
 
 fn pending(wanted: &PrivateEndpointWanted, name: &str, connection: Option<String>) -> Verdict<Step> {
     match connection {
-        Some(connection) if wanted.manual_request.is_none() => {
-            Verdict::step(Step::ApproveConnection { name: connection }, "ApprovalInProgress", "The connection is being approved on the Key Vault.")
-        }
+        Some(connection) if wanted.manual_request.is_none() => Verdict::step(
+            Step::ApproveConnection { name: connection },
+            "ApprovalInProgress",
+            "The connection is being approved on the Key Vault.",
+        ),
         Some(_) | None => Verdict::awaiting(
             "AwaitingApproval",
-            format!("Private endpoint {name} waits for approval on the Key Vault: Networking, Private endpoint connections, Approve. Nothing else is needed."),
+            format!(
+                "Private endpoint {name} waits for approval on the Key Vault: Networking, Private endpoint connections, Approve. Nothing else is needed."
+            ),
         ),
     }
 }
@@ -291,7 +338,12 @@ fn addressed(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateE
     let Some(address) = address else {
         return lagging(case, &format!("Private endpoint {} has no address yet.", endpoint.name));
     };
-    let met = |dns: &str| Verdict::met("PrivateEndpointReady", format!("Private endpoint {} is approved and has the address {address}.{dns}", endpoint.name));
+    let met = |dns: &str| {
+        Verdict::met(
+            "PrivateEndpointReady",
+            format!("Private endpoint {} is approved and has the address {address}.{dns}", endpoint.name),
+        )
+    };
     let Some(zone) = &wanted.zone else { return met("") };
     let groups = match &case.seen.zone_groups {
         Seen::Unknown(fault) => return faulty(fault),
@@ -299,12 +351,17 @@ fn addressed(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateE
         Seen::Absent | Seen::NotLooked => &[],
     };
     match (groups.iter().find(|group| group.covers(zone)), groups.first()) {
-        (Some(group), _) if group.provisioning_state.is_running() => {
-            Verdict::in_progress("DnsZoneGroupInProgress", "Azure is writing the private endpoint's name into DNS.", None)
-        }
+        (Some(group), _) if group.provisioning_state.is_running() => Verdict::in_progress(
+            "DnsZoneGroupInProgress",
+            "Azure is writing the private endpoint's name into DNS.",
+            None,
+        ),
         (Some(_), _) => met(record(case, address)),
         (None, Some(other)) => {
-            let text = format!("Private endpoint {} has the DNS zone group {}, which is for another zone than spec.privateEndpoint.privateDnsZoneId. Azure keeps one group an endpoint: correct the spec, or delete that group.", endpoint.name, other.name);
+            let text = format!(
+                "Private endpoint {} has the DNS zone group {}, which is for another zone than spec.privateEndpoint.privateDnsZoneId. Azure keeps one group an endpoint: correct the spec, or delete that group.",
+                endpoint.name, other.name
+            );
             Verdict::Blocked(Fault::awaiting_person("DnsZoneGroupMismatch", text))
         }
         (None, None) => {
@@ -326,7 +383,12 @@ fn record(case: Case<'_>, address: &str) -> &'static str {
 
 /// On a quick look the vault's own answer still carries the state of our connection.
 fn side_of_the_vault(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
-    let state = case.seen.vault.present().and_then(|vault| vault.connection_of(&wanted.id)).map(|connection| &connection.state.status);
+    let state = case
+        .seen
+        .vault
+        .present()
+        .and_then(|vault| vault.connection_of(&wanted.id))
+        .map(|connection| &connection.state.status);
     match state {
         Some(ConnectionStatus::Approved) => Verdict::Unchanged,
         Some(_) | None => Verdict::Behind(ConditionType::VaultReady),

@@ -15,7 +15,6 @@ use crate::{
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one a pass")]
 pub(crate) enum Step {
     /// Add key permissions to the access policy.
     GrantKeyPermissions {
@@ -143,7 +142,11 @@ impl Describe for Step {
             Self::CreatePrivateEndpoint { id, draft } => (
                 PlanAction::Create,
                 format!("private endpoint {}", id.last_segment()),
-                format!("in {}, {}", draft.subnet_id.last_segment(), draft.private_ip_address.as_deref().unwrap_or("dynamic address")),
+                format!(
+                    "in {}, {}",
+                    draft.subnet_id.last_segment(),
+                    draft.private_ip_address.as_deref().unwrap_or("dynamic address")
+                ),
             ),
             Self::TagPrivateEndpoint { endpoint, adopt, .. } => (
                 if *adopt { PlanAction::Adopt } else { PlanAction::Update },
@@ -153,15 +156,17 @@ impl Describe for Step {
             Self::RetryPrivateEndpoint { endpoint } => {
                 (PlanAction::Update, format!("private endpoint {}", endpoint.name), "ask Azure for it again".to_owned())
             }
-            Self::ApproveConnection { name } => {
-                (PlanAction::Update, format!("private endpoint connection {name}"), "approve it on the Key Vault".to_owned())
-            }
-            Self::CreateDnsZoneGroup { zone, .. } => (
-                PlanAction::Create,
-                "DNS zone group uko-operator".to_owned(),
-                format!("in {}", zone.last_segment()),
+            Self::ApproveConnection { name } => (
+                PlanAction::Update,
+                format!("private endpoint connection {name}"),
+                "approve it on the Key Vault".to_owned(),
             ),
-            Self::CreateUkoVault { name, .. } => (PlanAction::Create, format!("UKO vault {name}"), "as spec.uko.vault asks".to_owned()),
+            Self::CreateDnsZoneGroup { zone, .. } => {
+                (PlanAction::Create, "DNS zone group uko-operator".to_owned(), format!("in {}", zone.last_segment()))
+            }
+            Self::CreateUkoVault { name, .. } => {
+                (PlanAction::Create, format!("UKO vault {name}"), "as spec.uko.vault asks".to_owned())
+            }
             Self::TestConnection(draft) => (
                 PlanAction::Wait,
                 format!("keystore {}", draft.name),

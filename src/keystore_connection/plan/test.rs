@@ -33,7 +33,8 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
     if case.quick && case.past.test_requested.is_none() {
         return Verdict::Unchanged;
     }
-    let registered = case.seen.keystore.present().is_some_and(|keystore| is_ours(case, keystore)) || case.past.keystore.is_some();
+    let registered =
+        case.seen.keystore.present().is_some_and(|keystore| is_ours(case, keystore)) || case.past.keystore.is_some();
     if registered && case.past.test_requested.is_none() {
         return Verdict::met("JudgedByHealth", "The keystore is registered; UKO's own health judges the connection.");
     }
@@ -49,14 +50,16 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
 
 fn judge(case: Case<'_>, draft: KeystoreDraft) -> Verdict<Step> {
     let fingerprint = (case.past.fingerprint)(&draft);
-    let last = case.past.test.filter(|test| test.inputs_fingerprint == fingerprint && case.past.test_requested.is_none());
+    let last =
+        case.past.test.filter(|test| test.inputs_fingerprint == fingerprint && case.past.test_requested.is_none());
     let test = |draft| Verdict::step(Step::TestConnection(draft), "TestInProgress", "UKO is testing the connection.");
     let Some(last) = last else { return test(draft) };
     match last.result {
         TestResult::Passed => Verdict::met("ConnectionTestPassed", "UKO could use the Key Vault with these settings."),
         TestResult::Failed => {
             let stage = ConditionType::ConnectionTested.as_str();
-            let attempts = case.past.memory.failures.iter().find(|row| row.stage == stage).map_or(1, |row| row.attempts);
+            let attempts =
+                case.past.memory.failures.iter().find(|row| row.stage == stage).map_or(1, |row| row.attempts);
             let wait = FIRST_WAIT.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(case.past.interval);
             match wait.checked_sub(age(&last.tested_at, case.now)) {
                 // The last refusal stays to be read while it is tried again.
@@ -71,7 +74,10 @@ fn judge(case: Case<'_>, draft: KeystoreDraft) -> Verdict<Step> {
 }
 
 fn advisory(last: &ConnectionTestStatus) -> Verdict<Step> {
-    Verdict::Skipped(Word { reason: "ConnectionTestFailed", message: format!("{} connectionTest is Advisory, so the keystore is registered all the same.", last.message) })
+    Verdict::Skipped(Word {
+        reason: "ConnectionTestFailed",
+        message: format!("{} connectionTest is Advisory, so the keystore is registered all the same.", last.message),
+    })
 }
 
 /// A new Secret, approval or endpoint takes a while to spread; only after that is a refusal a verdict.
@@ -91,6 +97,7 @@ fn failed(case: Case<'_>, last: &ConnectionTestStatus, left: Duration) -> Fault 
 }
 
 /// The one UKO vault, or what stands in its way.
+#[expect(clippy::result_large_err, reason = "one a pass, and it is the verdict of its stage")]
 pub(super) fn uko_vault(case: Case<'_>) -> Result<crate::clouds::ibm::UkoVaultId, Verdict<Step>> {
     let vaults = match &case.seen.uko_vaults {
         Seen::Unknown(fault) => return Err(super::faulty(fault)),
@@ -105,15 +112,23 @@ pub(super) fn uko_vault(case: Case<'_>) -> Result<crate::clouds::ibm::UkoVaultId
             Err(Verdict::step(step, "UkoVaultInProgress", format!("The UKO vault {name} is being created.")))
         }
         ([], UkoVaultWanted::Named { name, create: false }) => {
-            let text = format!("UKO has no vault named {name}, or this identity may not see it. Create it, correct spec.uko.vault in a new object, or set spec.uko.vault.create: true.");
+            let text = format!(
+                "UKO has no vault named {name}, or this identity may not see it. Create it, correct spec.uko.vault in a new object, or set spec.uko.vault.create: true."
+            );
             Err(Verdict::Blocked(Fault::new(Class::NotFound, "UkoVaultNotFound", text)))
         }
         ([], UkoVaultWanted::Id(id)) => {
-            let text = format!("UKO has no vault with the id {}, or this identity may not see it. Correct spec.uko.vault in a new object.", id.as_str());
+            let text = format!(
+                "UKO has no vault with the id {}, or this identity may not see it. Correct spec.uko.vault in a new object.",
+                id.as_str()
+            );
             Err(Verdict::Blocked(Fault::new(Class::NotFound, "UkoVaultNotFound", text)))
         }
         (several, _) => {
-            let text = format!("UKO has {} vaults of this name. Name one by spec.uko.vault.id in a new object.", several.len());
+            let text = format!(
+                "UKO has {} vaults of this name. Name one by spec.uko.vault.id in a new object.",
+                several.len()
+            );
             Err(Verdict::Blocked(Fault::invalid("UkoVaultAmbiguous", text)))
         }
     }

@@ -52,7 +52,10 @@ fn blocked(class: Class, reason: &'static str, message: String) -> Verdict<Step>
 fn absent(case: Case<'_>) -> Verdict<Step> {
     let vault = &case.want.vault;
     if case.seen.deleted_vault.present().is_some() {
-        let text = format!("Key Vault {} was deleted and can be recovered: az keyvault recover --name {}", vault.name, vault.name);
+        let text = format!(
+            "Key Vault {} was deleted and can be recovered: az keyvault recover --name {}",
+            vault.name, vault.name
+        );
         return blocked(Class::AwaitingPerson, "VaultSoftDeleted", text);
     }
     let text = format!(
@@ -66,11 +69,16 @@ fn unfit(vault: &Vault, name: &str, variant: Variant) -> Option<Fault> {
     match (&vault.sku, variant) {
         (Sku::Premium, Variant::Premium) | (Sku::Standard, Variant::Standard) => {}
         (Sku::Standard, Variant::Premium) => {
-            let text = format!("Key Vault {name} is Standard and cannot hold HSM keys. Use a Premium vault, or keystore.variant Standard in a new object.");
+            let text = format!(
+                "Key Vault {name} is Standard and cannot hold HSM keys. Use a Premium vault, or keystore.variant Standard in a new object."
+            );
             return Some(Fault::invalid("VaultNotPremium", text));
         }
         (sku, _) => {
-            let text = format!("Key Vault {name} has the SKU {}, which does not fit keystore.variant. Correct it in a new object.", sku.as_str());
+            let text = format!(
+                "Key Vault {name} has the SKU {}, which does not fit keystore.variant. Correct it in a new object.",
+                sku.as_str()
+            );
             return Some(Fault::invalid("VariantMismatch", text));
         }
     }
@@ -101,14 +109,20 @@ fn permissions(case: Case<'_>, vault: &Vault) -> Verdict<Step> {
         let text = format!("These key permissions are being granted to UKO's service principal: {list}.");
         return Verdict::step(Step::GrantKeyPermissions { object_id, permissions: missing }, "GrantInProgress", text);
     }
-    let text = format!("UKO's service principal {object_id} lacks these key permissions: {list}. Add them to the access policy of Key Vault {}, or set azure.keyPermissions: Grant.", want.vault.name);
+    let text = format!(
+        "UKO's service principal {object_id} lacks these key permissions: {list}. Add them to the access policy of Key Vault {}, or set azure.keyPermissions: Grant.",
+        want.vault.name
+    );
     blocked(Class::AwaitingPerson, "VaultAccessIncomplete", text)
 }
 
 /// Advisory where nobody can tell: a custom role, a condition, or no right to look. UKO itself documents access policies only.
 fn roles(case: Case<'_>, vault: &Vault, object_id: &str) -> Verdict<Step> {
     let unsure = |why: &str| {
-        Verdict::met("VaultAccessUnverified", format!("The Key Vault fits. It uses Azure roles, and {why}; UKO's own test will show."))
+        Verdict::met(
+            "VaultAccessUnverified",
+            format!("The Key Vault fits. It uses Azure roles, and {why}; UKO's own test will show."),
+        )
     };
     let assignments = match &case.seen.roles {
         Seen::Present(assignments) => assignments,
@@ -130,6 +144,9 @@ fn roles(case: Case<'_>, vault: &Vault, object_id: &str) -> Verdict<Step> {
     if unknown {
         return unsure("a custom or conditional role cannot be judged from here");
     }
-    let text = format!("Key Vault {} uses Azure roles, and UKO's service principal {object_id} has none that grants key permissions. Assign Key Vault Crypto Officer at the vault.", case.want.vault.name);
+    let text = format!(
+        "Key Vault {} uses Azure roles, and UKO's service principal {object_id} has none that grants key permissions. Assign Key Vault Crypto Officer at the vault.",
+        case.want.vault.name
+    );
     blocked(Class::AwaitingPerson, "VaultRoleMissing", text)
 }

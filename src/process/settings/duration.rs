@@ -21,14 +21,9 @@ mod tests {
 
     #[test]
     fn units_from_milliseconds_to_hours_are_read() {
-        for (text, millis) in [
-            ("0s", 0),
-            ("300ms", 300),
-            ("5s", 5_000),
-            ("2m", 120_000),
-            ("1h", 3_600_000),
-            ("1h30m", 5_400_000),
-        ] {
+        for (text, millis) in
+            [("0s", 0), ("300ms", 300), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000), ("1h30m", 5_400_000)]
+        {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }

@@ -53,12 +53,8 @@ impl Environment {
     }
 
     fn of(variables: &HashMap<String, String>) -> Self {
-        let get = |name: &str| {
-            variables
-                .get(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
+        let get =
+            |name: &str| variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         Self {
             pod_namespace: get("POD_NAMESPACE"),
             service_account_namespace: None,
@@ -84,14 +80,10 @@ impl Environment {
 
 impl ProxyVariables {
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
-        for (variable, value) in [
-            ("HTTPS_PROXY", &self.https_proxy),
-            ("http_proxy", &self.http_proxy),
-        ] {
+        for (variable, value) in [("HTTPS_PROXY", &self.https_proxy), ("http_proxy", &self.http_proxy)] {
             let usable = value.as_deref().is_none_or(|url| {
-                url::Url::parse(url).is_ok_and(|url| {
-                    matches!(url.scheme(), "http" | "https") && url.host_str().is_some()
-                })
+                url::Url::parse(url)
+                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
             });
             if !usable {
                 return Err(InvalidSetting::new(
@@ -125,10 +117,7 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Environment::of(&variables)
     }
 
@@ -154,9 +143,7 @@ mod tests {
             assert!(fault.is_err(), "{bad}");
         }
         let proxy = environment(&[("HTTPS_PROXY", "ftp://me:hunter2@proxy")]).proxy;
-        let fault = proxy
-            .check()
-            .map_or_else(|fault| fault.to_string(), |()| String::new());
+        let fault = proxy.check().map_or_else(|fault| fault.to_string(), |()| String::new());
         assert!(fault.contains("HTTPS_PROXY"), "{fault}");
         assert!(!fault.contains("hunter2"), "{fault}");
         assert!(!format!("{proxy:?}").contains("hunter2"));

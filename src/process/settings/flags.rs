@@ -24,21 +24,11 @@ pub struct Flags {
     pub cluster_id: Option<String>,
 
     /// Namespace to watch; repeat it, or separate several by commas. Default all.
-    #[arg(
-        long,
-        value_name = "NAMESPACE",
-        env = "UKO_OPERATOR_WATCH_NAMESPACE",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "NAMESPACE", env = "UKO_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',')]
     pub watch_namespace: Vec<String>,
 
     /// Where /healthz, /readyz, /metrics and /version answer. Port 0 takes a free one and logs it.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "UKO_OPERATOR_LISTEN",
-        default_value = "0.0.0.0:8080"
-    )]
+    #[arg(long, value_name = "ADDRESS", env = "UKO_OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
 
     /// The operator's own namespace, for its Lease and its fingerprint key.
@@ -104,23 +94,11 @@ pub struct Flags {
     pub extra_ca_file: Option<PathBuf>,
 
     /// Which routes of the Satellite Link API serve connectors: IBM publishes both forms.
-    #[arg(
-        long,
-        value_name = "SCOPE",
-        env = "UKO_OPERATOR_LINK_SCOPE",
-        value_enum,
-        default_value = "connectors"
-    )]
+    #[arg(long, value_name = "SCOPE", env = "UKO_OPERATOR_LINK_SCOPE", value_enum, default_value = "connectors")]
     pub link_scope: LinkScope,
 
     /// How log lines look on standard error.
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "UKO_OPERATOR_LOG_FORMAT",
-        value_enum,
-        default_value = "text"
-    )]
+    #[arg(long, value_name = "FORMAT", env = "UKO_OPERATOR_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
     /// error, warn, info, debug, trace, or tracing directives such as `info,kube=debug`. Default: `RUST_LOG`, else info.

@@ -43,10 +43,7 @@ pub struct InvalidSetting {
 
 impl InvalidSetting {
     pub(crate) fn new(flag: &'static str, problem: impl Into<String>) -> Self {
-        Self {
-            flag,
-            problem: problem.into(),
-        }
+        Self { flag, problem: problem.into() }
     }
 }
 
@@ -68,10 +65,7 @@ impl Settings {
         let namespace = own_namespace(&flags, environment, &watch_namespaces);
         check_namespace("--namespace", &namespace)?;
         Ok(Self {
-            identity: flags
-                .identity
-                .clone()
-                .unwrap_or_else(|| environment.identity()),
+            identity: flags.identity.clone().unwrap_or_else(|| environment.identity()),
             log_level: flags
                 .log_level
                 .clone()
@@ -158,10 +152,7 @@ fn check_lease(flags: &Flags) -> Result<(), InvalidSetting> {
 
 fn check_cluster_id(flags: &Flags) -> Result<(), InvalidSetting> {
     let sound = |id: &str| {
-        (1..=128).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     match &flags.cluster_id {
         Some(id) if !sound(id) => Err(InvalidSetting::new(
@@ -179,28 +170,19 @@ fn check_extra_ca(flags: &Flags) -> Result<(), InvalidSetting> {
     let text = std::fs::read_to_string(path).map_err(|fault| {
         InvalidSetting::new(
             "--extra-ca-file",
-            format!(
-                "cannot read {}: {fault}; name a readable PEM file",
-                path.display()
-            ),
+            format!("cannot read {}: {fault}; name a readable PEM file", path.display()),
         )
     })?;
     if text.contains("-----BEGIN CERTIFICATE-----") {
         Ok(())
     } else {
-        Err(InvalidSetting::new(
-            "--extra-ca-file",
-            format!("{} holds no PEM certificate", path.display()),
-        ))
+        Err(InvalidSetting::new("--extra-ca-file", format!("{} holds no PEM certificate", path.display())))
     }
 }
 
 fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 fn check_namespace(flag: &'static str, name: &str) -> Result<(), InvalidSetting> {

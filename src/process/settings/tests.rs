@@ -23,9 +23,7 @@ fn settings(arguments: &[&str]) -> Result<Settings, InvalidSetting> {
 fn refusal(arguments: &[&str]) -> String {
     match flags(arguments) {
         Err(fault) => fault.to_string(),
-        Ok(flags) => Settings::new(flags, &Environment::default())
-            .unwrap_err()
-            .to_string(),
+        Ok(flags) => Settings::new(flags, &Environment::default()).unwrap_err().to_string(),
     }
 }
 
@@ -61,60 +59,20 @@ fn every_flag_has_its_twin_in_the_environment_and_a_help_text() {
 #[test]
 fn a_refusal_names_the_flag_and_the_cure() {
     for (arguments, flag, cure) in [
-        (
-            vec!["--poll-interval", "10"],
-            "--poll-interval",
-            "such as 300ms",
-        ),
-        (
-            vec!["--poll-interval", "0s"],
-            "--poll-interval",
-            "more than zero",
-        ),
-        (
-            vec!["--lease-renew-deadline", "15s"],
-            "--lease-renew-deadline",
-            "shorter than --lease-duration",
-        ),
-        (
-            vec!["--lease-retry-period", "6s"],
-            "--lease-retry-period",
-            "half of --lease-renew-deadline",
-        ),
-        (
-            vec!["--lease-duration", "15500ms"],
-            "--lease-duration",
-            "whole seconds",
-        ),
-        (
-            vec!["--connect-timeout", "31s"],
-            "--connect-timeout",
-            "--request-timeout",
-        ),
-        (
-            vec!["--backoff-initial", "3m"],
-            "--backoff-initial",
-            "--backoff-max",
-        ),
-        (
-            vec!["--watch-namespace", "Keys"],
-            "--watch-namespace",
-            "lower-case",
-        ),
+        (vec!["--poll-interval", "10"], "--poll-interval", "such as 300ms"),
+        (vec!["--poll-interval", "0s"], "--poll-interval", "more than zero"),
+        (vec!["--lease-renew-deadline", "15s"], "--lease-renew-deadline", "shorter than --lease-duration"),
+        (vec!["--lease-retry-period", "6s"], "--lease-retry-period", "half of --lease-renew-deadline"),
+        (vec!["--lease-duration", "15500ms"], "--lease-duration", "whole seconds"),
+        (vec!["--connect-timeout", "31s"], "--connect-timeout", "--request-timeout"),
+        (vec!["--backoff-initial", "3m"], "--backoff-initial", "--backoff-max"),
+        (vec!["--watch-namespace", "Keys"], "--watch-namespace", "lower-case"),
         (vec!["--namespace", "a/b"], "--namespace", "lower-case"),
         (vec!["--cluster-id", "a/b"], "--cluster-id", "kube-system"),
-        (
-            vec!["--extra-ca-file", "/no/such.pem"],
-            "--extra-ca-file",
-            "readable PEM file",
-        ),
+        (vec!["--extra-ca-file", "/no/such.pem"], "--extra-ca-file", "readable PEM file"),
         (vec!["--link-scope", "agents"], "--link-scope", "locations"),
         (vec!["--concurrency", "0"], "--concurrency", "1..=64"),
-        (
-            vec!["--listen", "8080"],
-            "--listen",
-            "invalid socket address",
-        ),
+        (vec!["--listen", "8080"], "--listen", "invalid socket address"),
     ] {
         let refusal = refusal(&arguments);
         assert!(refusal.contains(flag), "{arguments:?}: {refusal}");
@@ -131,25 +89,18 @@ fn a_file_without_a_certificate_is_no_extra_ca() {
 
 #[test]
 fn watched_namespaces_come_repeated_or_in_one_list() {
-    let names = settings(&["--watch-namespace", "b,a", "--watch-namespace", "b"])
-        .unwrap()
-        .watch_namespaces;
+    let names = settings(&["--watch-namespace", "b,a", "--watch-namespace", "b"]).unwrap().watch_namespaces;
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[test]
 fn the_own_namespace_comes_from_the_nearest_source() {
     let of = |arguments: &[&str], environment: &Environment| {
-        Settings::new(flags(arguments).unwrap(), environment)
-            .unwrap()
-            .namespace
+        Settings::new(flags(arguments).unwrap(), environment).unwrap().namespace
     };
     let mut environment = Environment::default();
     assert_eq!(of(&["--watch-namespace", "keys"], &environment), "keys");
-    assert_eq!(
-        of(&["--watch-namespace", "a,b"], &environment),
-        "uko-operator"
-    );
+    assert_eq!(of(&["--watch-namespace", "a,b"], &environment), "uko-operator");
     environment.service_account_namespace = Some("mounted".to_owned());
     assert_eq!(of(&["--watch-namespace", "keys"], &environment), "mounted");
     environment.pod_namespace = Some("pod".to_owned());

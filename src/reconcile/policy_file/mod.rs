@@ -33,17 +33,13 @@ impl Policy {
     /// # Errors
     /// The first fault, with its line.
     pub fn parse(text: &str) -> Result<Self, InvalidPolicy> {
-        let says_nothing = text
-            .lines()
-            .map(str::trim)
-            .all(|line| line.is_empty() || line.starts_with('#') || line == "---");
+        let says_nothing =
+            text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---");
         if says_nothing {
             return Ok(Self::default());
         }
         serde_yaml::from_str::<Document>(text)
-            .map(|document| Self {
-                rules: document.rules,
-            })
+            .map(|document| Self { rules: document.rules })
             .map_err(|fault| InvalidPolicy(fault.to_string()))
     }
 
@@ -74,23 +70,11 @@ impl Policy {
     ///
     /// # Errors
     /// The refusal, with the lines to add.
-    pub fn operator_identity(
-        &self,
-        namespace: &str,
-        scope: &str,
-        verb: Verb,
-    ) -> Result<(), Refusal> {
+    pub fn operator_identity(&self, namespace: &str, scope: &str, verb: Verb) -> Result<(), Refusal> {
         let wanted = Scope::parse(scope).ok();
-        let granted = self.covering(namespace).any(|rule| {
-            wanted
-                .as_ref()
-                .is_some_and(|scope| rule.grants_identity(scope, verb))
-        });
-        if granted {
-            Ok(())
-        } else {
-            Err(Refusal::identity(namespace, scope, verb))
-        }
+        let granted =
+            self.covering(namespace).any(|rule| wanted.as_ref().is_some_and(|scope| rule.grants_identity(scope, verb)));
+        if granted { Ok(()) } else { Err(Refusal::identity(namespace, scope, verb)) }
     }
 
     /// How many keystores the namespace may make there before a person has to approve the cost; `None` is no limit.
@@ -99,31 +83,21 @@ impl Policy {
     /// rule for all sets. A rule without a limit does not lift another rule's.
     #[must_use]
     pub fn max_keystores(&self, namespace: &str, target: Target<'_>) -> Option<u32> {
-        self.naming(namespace, target)
-            .filter_map(|rule| rule.max_keystores)
-            .max()
+        self.naming(namespace, target).filter_map(|rule| rule.max_keystores).max()
     }
 
     fn covering<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| rule.covers(namespace))
     }
 
-    fn naming<'a>(
-        &'a self,
-        namespace: &'a str,
-        target: Target<'_>,
-    ) -> impl Iterator<Item = &'a Rule> {
+    fn naming<'a>(&'a self, namespace: &'a str, target: Target<'_>) -> impl Iterator<Item = &'a Rule> {
         let (instance, server) = match target {
             Target::Instance(id) => (InstanceId::parse(id).ok(), None),
             Target::Server(url) => (None, ServerOrigin::parse(url).ok()),
         };
         self.covering(namespace).filter(move |rule| {
-            instance
-                .as_ref()
-                .is_some_and(|id| rule.uko_instances.contains(id))
-                || server
-                    .as_ref()
-                    .is_some_and(|url| rule.uko_servers.contains(url))
+            instance.as_ref().is_some_and(|id| rule.uko_instances.contains(id))
+                || server.as_ref().is_some_and(|url| rule.uko_servers.contains(url))
         })
     }
 }

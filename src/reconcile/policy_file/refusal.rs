@@ -34,13 +34,7 @@ impl Refusal {
     }
 
     pub(super) fn identity(namespace: &str, scope: &str, verb: Verb) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            denied: Denied::Identity {
-                scope: scope.to_owned(),
-                verb,
-            },
-        }
+        Self { namespace: namespace.to_owned(), denied: Denied::Identity { scope: scope.to_owned(), verb } }
     }
 
     /// The lines to add under `rules:` in the policy file, indented for it.
@@ -50,10 +44,9 @@ impl Refusal {
         let grant = match &self.denied {
             Denied::Instance(id) => format!("ukoInstances: [{}]", quoted(id)),
             Denied::Server(url) => format!("ukoServers: [{}]", quoted(url)),
-            Denied::Identity { scope, verb } => format!(
-                "operatorIdentity: {{scopes: [{}], verbs: [{verb}]}}",
-                quoted(scope)
-            ),
+            Denied::Identity { scope, verb } => {
+                format!("operatorIdentity: {{scopes: [{}], verbs: [{verb}]}}", quoted(scope))
+            }
         };
         format!("- namespaces: [{namespace}]\n  {grant}\n")
     }
@@ -64,10 +57,9 @@ impl fmt::Display for Denied {
         match self {
             Self::Instance(id) => write!(f, "may not aim at UKO instance {id}"),
             Self::Server(url) => write!(f, "may not aim at the UKO server {url}"),
-            Self::Identity { scope, verb } => write!(
-                f,
-                "may not use the operator's Azure identity for {verb} on {scope}"
-            ),
+            Self::Identity { scope, verb } => {
+                write!(f, "may not use the operator's Azure identity for {verb} on {scope}")
+            }
         }
     }
 }

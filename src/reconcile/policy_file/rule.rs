@@ -32,16 +32,13 @@ pub(super) struct Rule {
 
 impl Rule {
     pub(super) fn covers(&self, namespace: &str) -> bool {
-        self.namespaces
-            .0
-            .iter()
-            .any(|named| named == "*" || named == namespace)
+        self.namespaces.0.iter().any(|named| named == "*" || named == namespace)
     }
 
     pub(super) fn grants_identity(&self, wanted: &Scope, verb: Verb) -> bool {
-        self.operator_identity.as_ref().is_some_and(|grant| {
-            grant.verbs.contains(&verb) && grant.scopes.iter().any(|scope| scope.covers(wanted))
-        })
+        self.operator_identity
+            .as_ref()
+            .is_some_and(|grant| grant.verbs.contains(&verb) && grant.scopes.iter().any(|scope| scope.covers(wanted)))
     }
 }
 
@@ -101,9 +98,7 @@ impl TryFrom<Vec<String>> for Namespaces {
         if names.is_empty() {
             return Err(r#"namespaces is empty: name at least one, or "*" for all"#.to_owned());
         }
-        let odd = names
-            .iter()
-            .find(|name| *name != "*" && !is_namespace(name));
+        let odd = names.iter().find(|name| *name != "*" && !is_namespace(name));
         match odd {
             None => Ok(Self(names)),
             Some(odd) => Err(format!(
@@ -115,10 +110,7 @@ impl TryFrom<Vec<String>> for Namespaces {
 
 fn is_namespace(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(allowed)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -129,9 +121,7 @@ impl InstanceId {
     pub(super) fn parse(id: &str) -> Result<Self, String> {
         match uuid::Uuid::try_parse(id) {
             Ok(uuid) if id.len() == 36 => Ok(Self(uuid)),
-            Ok(_) | Err(_) => Err(format!(
-                "'{id}' is not the id of an HPCS instance: 8-4-4-4-12 hexadecimal digits"
-            )),
+            Ok(_) | Err(_) => Err(format!("'{id}' is not the id of an HPCS instance: 8-4-4-4-12 hexadecimal digits")),
         }
     }
 }
@@ -197,9 +187,7 @@ impl Scope {
         // What a URL parser would rewrite could end in another scope than the one that was compared.
         let plain = |segment: &String| {
             !matches!(segment.as_str(), "" | "." | "..")
-                && segment
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.() ".contains(&byte))
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.() ".contains(&byte))
         };
         let in_subscription = matches!(
             segments.as_slice(),

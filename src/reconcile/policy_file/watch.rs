@@ -48,11 +48,7 @@ enum Content {
 impl PolicyWatch {
     /// Reads the file once. Without a path, and while the file is missing, everything is refused.
     pub async fn open(path: Option<PathBuf>) -> Self {
-        let mut watch = Self {
-            path,
-            last: None,
-            state: watch::Sender::default(),
-        };
+        let mut watch = Self { path, last: None, state: watch::Sender::default() };
         if watch.path.is_none() {
             warn!("no policy file: every target is refused; set --policy");
         }
@@ -107,20 +103,14 @@ impl PolicyWatch {
             Content::Text(text) => match Policy::parse(text) {
                 Ok(policy) => {
                     info!(file, rules = policy.rules.len(), "policy loaded");
-                    return PolicyState {
-                        policy: Arc::new(policy),
-                        problem: None,
-                    };
+                    return PolicyState { policy: Arc::new(policy), problem: None };
                 }
                 Err(fault) => format!("the policy file {file} cannot be used: {fault}"),
             },
             Content::Missing => {
                 let problem = format!("the policy file {file} is missing: every target is refused");
                 error!(problem);
-                return PolicyState {
-                    policy: Arc::default(),
-                    problem: Some(problem),
-                };
+                return PolicyState { policy: Arc::default(), problem: Some(problem) };
             }
             Content::Unreadable(fault) => {
                 format!("the policy file {file} cannot be read: {fault}")
@@ -128,10 +118,7 @@ impl PolicyWatch {
         };
         let kept = self.state.borrow().policy.clone();
         error!(rules_kept = kept.rules.len(), "{problem}");
-        PolicyState {
-            policy: kept,
-            problem: Some(problem),
-        }
+        PolicyState { policy: kept, problem: Some(problem) }
     }
 }
 
@@ -142,9 +129,7 @@ fn read(path: &std::path::Path) -> Content {
         Ok(text)
     });
     match text {
-        Ok(text) if u64::try_from(text.len()).is_ok_and(|size| size <= SIZE_LIMIT) => {
-            Content::Text(text)
-        }
+        Ok(text) if u64::try_from(text.len()).is_ok_and(|size| size <= SIZE_LIMIT) => Content::Text(text),
         Ok(_) => Content::Unreadable("it is larger than 1 MiB".to_owned()),
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Content::Missing,
         Err(fault) => Content::Unreadable(fault.to_string()),
@@ -186,11 +171,7 @@ mod tests {
     #[tokio::test]
     async fn a_swapped_link_is_seen_and_wakes_whoever_waits() {
         let folder = tempfile::tempdir().unwrap();
-        let (old, new, link) = (
-            folder.path().join("1"),
-            folder.path().join("2"),
-            folder.path().join("policy.yaml"),
-        );
+        let (old, new, link) = (folder.path().join("1"), folder.path().join("2"), folder.path().join("policy.yaml"));
         fs::write(&old, "rules: []").unwrap();
         fs::write(&new, allowing()).unwrap();
         symlink(&old, &link).unwrap();
@@ -206,9 +187,7 @@ mod tests {
             end.cancel();
         };
         let both = async { tokio::join!(watch.run(Duration::from_millis(1), end.clone()), swap) };
-        tokio::time::timeout(Duration::from_secs(30), both)
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
     }
 
     #[tokio::test]

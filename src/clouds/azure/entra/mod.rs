@@ -113,9 +113,7 @@ impl Entra {
         audience: Audience,
     ) -> Result<AccessToken, Error> {
         let key = key(cloud, credential, audience);
-        self.cache
-            .get(key, || self.fetch(cloud, credential, audience))
-            .await
+        self.cache.get(key, || self.fetch(cloud, credential, audience)).await
     }
 
     async fn fetch(
@@ -148,15 +146,11 @@ pub(super) struct Identity {
 
 impl Bearer for Identity {
     async fn token(&self) -> Result<AccessToken, Error> {
-        self.entra
-            .token(self.cloud, &self.credential, self.audience)
-            .await
+        self.entra.token(self.cloud, &self.credential, self.audience).await
     }
 
     fn forget(&self, refused: &AccessToken) {
-        self.entra
-            .cache
-            .forget(key(self.cloud, &self.credential, self.audience), refused);
+        self.entra.cache.forget(key(self.cloud, &self.credential, self.audience), refused);
     }
 }
 
@@ -167,19 +161,8 @@ fn key(cloud: AzureCloud, credential: &Credential, audience: Audience) -> TokenK
         Proof::Assertion(assertion) => ("assertion", subject(assertion.expose_secret())),
         Proof::ManagedIdentity => ("managed", String::new()),
     };
-    let Credential {
-        tenant_id,
-        client_id,
-        ..
-    } = credential;
-    TokenKey::of(&[
-        cloud.authority_host(),
-        tenant_id,
-        client_id,
-        kind,
-        &proof,
-        audience.scope(cloud),
-    ])
+    let Credential { tenant_id, client_id, .. } = credential;
+    TokenKey::of(&[cloud.authority_host(), tenant_id, client_id, kind, &proof, audience.scope(cloud)])
 }
 
 fn subject(assertion: &str) -> String {
@@ -190,27 +173,14 @@ fn subject(assertion: &str) -> String {
     }
 }
 
-fn token_request(
-    cloud: AzureCloud,
-    credential: &Credential,
-    audience: Audience,
-) -> Result<Request, Error> {
+fn token_request(cloud: AzureCloud, credential: &Credential, audience: Audience) -> Result<Request, Error> {
     let tenant = &credential.tenant_id;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let fits = !tenant.is_empty() && tenant.len() <= 128 && tenant.chars().all(plain);
-    let address = format!(
-        "https://{}/{tenant}/oauth2/v2.0/token",
-        cloud.authority_host()
-    );
+    let address = format!("https://{}/{tenant}/oauth2/v2.0/token", cloud.authority_host());
     let url = Url::parse(&address).ok().filter(|_| fits).ok_or_else(|| {
         let advice = "Correct the tenant id: it is a GUID or a domain name.";
-        Error::new(
-            Service::Entra,
-            OPERATION,
-            Class::Invalid,
-            "TenantNotFound",
-            advice,
-        )
+        Error::new(Service::Entra, OPERATION, Class::Invalid, "TenantNotFound", advice)
     })?;
     let mut form = vec![
         ("grant_type", "client_credentials"),
@@ -232,27 +202,14 @@ fn token_request(
         .idempotent())
 }
 
-fn metadata_request(
-    cloud: AzureCloud,
-    credential: &Credential,
-    audience: Audience,
-) -> Result<Request, Error> {
+fn metadata_request(cloud: AzureCloud, credential: &Credential, audience: Audience) -> Result<Request, Error> {
     let base = format!("http://{IMDS_HOST}/metadata/identity/oauth2/token");
     let mut url = Url::parse(&base).map_err(|_| {
-        Error::new(
-            Service::Imds,
-            OPERATION,
-            Class::Invalid,
-            "ManagedIdentityNotFound",
-            "Correct the identity.",
-        )
+        Error::new(Service::Imds, OPERATION, Class::Invalid, "ManagedIdentityNotFound", "Correct the identity.")
     })?;
-    url.query_pairs_mut()
-        .append_pair("api-version", "2018-02-01")
-        .append_pair("resource", audience.resource(cloud));
+    url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", audience.resource(cloud));
     if !credential.client_id.is_empty() {
-        url.query_pairs_mut()
-            .append_pair("client_id", &credential.client_id);
+        url.query_pairs_mut().append_pair("client_id", &credential.client_id);
     }
     Ok(Request::new(Service::Imds, OPERATION, Method::GET, url)
         .with_header(HeaderName::from_static("metadata"), "true")
@@ -260,8 +217,7 @@ fn metadata_request(
 }
 
 fn read_token(body: &Value) -> Option<AccessToken> {
-    let seconds =
-        |path: &str| wire::number(body, path).and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds = |path: &str| wire::number(body, path).and_then(|seconds| u64::try_from(seconds).ok());
     let secret = wire::owned(body, "/access_token")?;
     let life = Duration::from_secs(seconds("/expires_in")?.min(7 * 86_400));
     let token = AccessToken::fresh(secret.into(), life);
@@ -280,113 +236,60 @@ mod tests {
     use super::*;
 
     fn with(proof: Proof) -> Credential {
-        Credential {
-            tenant_id: "00000000-0000-0000-0000-000000000000".into(),
-            client_id: "app".into(),
-            proof,
-        }
+        Credential { tenant_id: "00000000-0000-0000-0000-000000000000".into(), client_id: "app".into(), proof }
     }
 
     fn form(request: &Request) -> Vec<(String, String)> {
         let Body::Form(text) = &request.body else {
             return Vec::new();
         };
-        url::form_urlencoded::parse(text.expose_secret().as_bytes())
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(text.expose_secret().as_bytes()).into_owned().collect()
     }
 
     fn assertion(payload: &Value) -> Proof {
-        Proof::Assertion(
-            format!(
-                "e30.{}.sig",
-                BASE64_URL_SAFE_NO_PAD.encode(payload.to_string())
-            )
-            .into(),
-        )
+        Proof::Assertion(format!("e30.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(payload.to_string())).into())
     }
 
     #[test]
     fn a_secret_and_an_assertion_are_sent_in_their_own_fields() {
-        let secret = token_request(
-            AzureCloud::Public,
-            &with(Proof::Secret("a~b+/=".into())),
-            Audience::KeyVault,
-        )
-        .unwrap();
+        let secret =
+            token_request(AzureCloud::Public, &with(Proof::Secret("a~b+/=".into())), Audience::KeyVault).unwrap();
         assert_eq!(
             secret.url.as_str(),
             "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/oauth2/v2.0/token"
         );
         assert!(form(&secret).contains(&("client_secret".into(), "a~b+/=".into())));
-        assert!(
-            form(&secret).contains(&("scope".into(), "https://vault.azure.net/.default".into()))
-        );
+        assert!(form(&secret).contains(&("scope".into(), "https://vault.azure.net/.default".into())));
         let federated = with(Proof::Assertion(" eyJ.x.y\n".into()));
-        let federated =
-            token_request(AzureCloud::China, &federated, Audience::ResourceManager).unwrap();
+        let federated = token_request(AzureCloud::China, &federated, Audience::ResourceManager).unwrap();
         assert!(form(&federated).contains(&("client_assertion".into(), "eyJ.x.y".into())));
-        assert!(
-            form(&federated).contains(&("client_assertion_type".into(), ASSERTION_TYPE.into()))
-        );
-        assert!(
-            !form(&federated)
-                .iter()
-                .any(|(name, _)| name == "client_secret")
-        );
+        assert!(form(&federated).contains(&("client_assertion_type".into(), ASSERTION_TYPE.into())));
+        assert!(!form(&federated).iter().any(|(name, _)| name == "client_secret"));
     }
 
     #[test]
     fn a_tenant_that_would_leave_its_path_is_refused_before_the_secret_is_sent() {
         for tenant in ["", "../x", "a/b", "a?b", "a@b"] {
-            let credential = Credential {
-                tenant_id: tenant.into(),
-                ..with(Proof::Secret("s".into()))
-            };
-            let error =
-                token_request(AzureCloud::Public, &credential, Audience::KeyVault).unwrap_err();
-            assert_eq!(
-                (error.class, error.reason),
-                (Class::Invalid, "TenantNotFound")
-            );
+            let credential = Credential { tenant_id: tenant.into(), ..with(Proof::Secret("s".into())) };
+            let error = token_request(AzureCloud::Public, &credential, Audience::KeyVault).unwrap_err();
+            assert_eq!((error.class, error.reason), (Class::Invalid, "TenantNotFound"));
         }
     }
 
     #[test]
     fn the_metadata_service_is_asked_without_the_scopes_ending() {
         let credential = with(Proof::ManagedIdentity);
-        let url = |audience| {
-            metadata_request(AzureCloud::Public, &credential, audience)
-                .unwrap()
-                .url
-        };
-        let resource = |url: Url| {
-            url.query_pairs()
-                .find(|(name, _)| name == "resource")
-                .unwrap()
-                .1
-                .into_owned()
-        };
+        let url = |audience| metadata_request(AzureCloud::Public, &credential, audience).unwrap().url;
+        let resource = |url: Url| url.query_pairs().find(|(name, _)| name == "resource").unwrap().1.into_owned();
         assert_eq!(resource(url(Audience::KeyVault)), "https://vault.azure.net");
-        assert_eq!(
-            resource(url(Audience::ResourceManager)),
-            "https://management.azure.com/"
-        );
+        assert_eq!(resource(url(Audience::ResourceManager)), "https://management.azure.com/");
         assert_eq!(url(Audience::KeyVault).host_str(), Some("169.254.169.254"));
     }
 
     #[test]
     fn numbers_may_come_as_text_and_a_body_without_token_is_none() {
-        assert!(
-            read_token(&json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "x"}))
-                .is_some()
-        );
-        assert!(
-            read_token(
-                &json!({"expires_in": "86399", "expires_on": "1767225600", "access_token": "x"})
-            )
-            .is_some()
-        );
+        assert!(read_token(&json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "x"})).is_some());
+        assert!(read_token(&json!({"expires_in": "86399", "expires_on": "1767225600", "access_token": "x"})).is_some());
         assert!(read_token(&json!({"expires_in": 3599})).is_none());
         assert!(read_token(&json!({"access_token": "x", "expires_in": -1})).is_none());
     }
@@ -396,16 +299,10 @@ mod tests {
         let of = |proof| key(AzureCloud::Public, &with(proof), Audience::KeyVault);
         assert!(of(Proof::Secret("a".into())) != of(Proof::Secret("b".into())));
         assert!(of(Proof::Secret("a".into())) == of(Proof::Secret("a".into())));
-        let subject = |name: &str, exp: u32| {
-            assertion(&json!({"iss": "https://issuer", "sub": name, "exp": exp}))
-        };
+        let subject = |name: &str, exp: u32| assertion(&json!({"iss": "https://issuer", "sub": name, "exp": exp}));
         assert!(of(subject("a", 1)) == of(subject("a", 2)));
         assert!(of(subject("a", 1)) != of(subject("b", 1)));
-        let arm = key(
-            AzureCloud::Public,
-            &with(Proof::Secret("a".into())),
-            Audience::ResourceManager,
-        );
+        let arm = key(AzureCloud::Public, &with(Proof::Secret("a".into())), Audience::ResourceManager);
         assert!(of(Proof::Secret("a".into())) != arm);
     }
 

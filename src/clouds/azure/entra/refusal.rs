@@ -13,66 +13,32 @@ type Verdict = (Class, &'static str, &'static str);
 /// What each AADSTS number means.
 fn of_code(code: i64) -> Option<Verdict> {
     Some(match code {
-        7_000_215 => (
-            Class::Denied,
-            "ClientSecretInvalid",
-            "Put the secret's value, not its id, into the Secret.",
-        ),
-        7_000_222 => (
-            Class::Denied,
-            "ClientSecretExpired",
-            "Make a new client secret and put it into the Secret.",
-        ),
-        700_016 => (
-            Class::Denied,
-            "ApplicationNotFound",
-            "Correct the client id: no such application is in this tenant.",
-        ),
-        7_000_112 => (
-            Class::AwaitingPerson,
-            "ApplicationDisabled",
-            "Enable the application or its service principal.",
-        ),
-        90_002 | 900_023 => (
-            Class::Invalid,
-            "TenantNotFound",
-            "Correct the tenant id, or the cloud it lies in.",
-        ),
-        50_034 => (
-            Class::Denied,
-            "CredentialKindUnsupported",
-            "Use a service principal; a user cannot be used here.",
-        ),
-        700_024 => (
-            Class::Transient,
-            "FederatedTokenExpired",
-            "The federated token is out of its time; it is read again.",
-        ),
+        7_000_215 => (Class::Denied, "ClientSecretInvalid", "Put the secret's value, not its id, into the Secret."),
+        7_000_222 => (Class::Denied, "ClientSecretExpired", "Make a new client secret and put it into the Secret."),
+        700_016 => {
+            (Class::Denied, "ApplicationNotFound", "Correct the client id: no such application is in this tenant.")
+        }
+        7_000_112 => (Class::AwaitingPerson, "ApplicationDisabled", "Enable the application or its service principal."),
+        90_002 | 900_023 => (Class::Invalid, "TenantNotFound", "Correct the tenant id, or the cloud it lies in."),
+        50_034 => (Class::Denied, "CredentialKindUnsupported", "Use a service principal; a user cannot be used here."),
+        700_024 => {
+            (Class::Transient, "FederatedTokenExpired", "The federated token is out of its time; it is read again.")
+        }
         70_021 | 700_211..=700_213 | 7_002_137 | 7_002_138 => (
             Class::AwaitingPerson,
             "FederatedIdentityMismatch",
             "Add a federated credential for this issuer, subject and audience; the subject's case matters.",
         ),
-        700_023 | 700_027 => (
-            Class::Denied,
-            "FederatedTokenRejected",
-            "Check the federated credential's issuer and audience.",
-        ),
-        500_011 => (
-            Class::Invalid,
-            "TokenScopeInvalid",
-            "Correct the cloud: its resource is unknown in this tenant.",
-        ),
+        700_023 | 700_027 => {
+            (Class::Denied, "FederatedTokenRejected", "Check the federated credential's issuer and audience.")
+        }
+        500_011 => (Class::Invalid, "TokenScopeInvalid", "Correct the cloud: its resource is unknown in this tenant."),
         53_003 | 530_035 => (
             Class::AwaitingPerson,
             "ConditionalAccessBlocked",
             "Ask the directory's owner to let this workload identity pass Conditional Access.",
         ),
-        90_033 | 90_025 | 50_196 => (
-            Class::Transient,
-            "EntraUnavailable",
-            "Entra is busy; it is asked again.",
-        ),
+        90_033 | 90_025 | 50_196 => (Class::Transient, "EntraUnavailable", "Entra is busy; it is asked again."),
         _ => return None,
     })
 }
@@ -89,9 +55,7 @@ pub(super) fn of(answer: &Answer) -> Error {
         None => error.with_code(wire::text(&body, "/error").unwrap_or_default()),
     };
     let told = ["/trace_id", "/correlation_id"];
-    let id = told
-        .iter()
-        .find_map(|path| wire::text(&body, path).and_then(RequestId::parse));
+    let id = told.iter().find_map(|path| wire::text(&body, path).and_then(RequestId::parse));
     error.with_request_id(id.or_else(|| answer.request_id.clone()))
 }
 
@@ -114,22 +78,16 @@ fn by_status(answer: &Answer, body: &Value) -> Verdict {
             "ManagedIdentityNotFound",
             "Attach the managed identity to the node, or correct its client id.",
         ),
-        (Service::Imds, 404 | 408 | 410) | (_, 500..=599) => (
-            Class::Transient,
-            unavailable,
-            "The service is not ready; it is asked again.",
-        ),
-        _ if word == "temporarily_unavailable" => (
-            Class::Transient,
-            unavailable,
-            "The service is not ready; it is asked again.",
-        ),
+        (Service::Imds, 404 | 408 | 410) | (_, 500..=599) => {
+            (Class::Transient, unavailable, "The service is not ready; it is asked again.")
+        }
+        _ if word == "temporarily_unavailable" => {
+            (Class::Transient, unavailable, "The service is not ready; it is asked again.")
+        }
         // A page without a word of OAuth is a gateway's, not Entra's.
-        _ if word.is_empty() => (
-            Class::Transient,
-            "AnswerUnreadable",
-            "The answer is not Entra's; check the proxy if it persists.",
-        ),
+        _ if word.is_empty() => {
+            (Class::Transient, "AnswerUnreadable", "The answer is not Entra's; check the proxy if it persists.")
+        }
         _ => (
             Class::AwaitingPerson,
             "EntraRequestRejected",
@@ -151,12 +109,7 @@ mod tests {
     fn refused(service: Service, status: u16, body: &str) -> Error {
         let url = Url::parse("https://login.microsoftonline.com/t/oauth2/v2.0/token").unwrap();
         let request = Request::new(service, "GetToken", Method::POST, url).idempotent();
-        of(&Answer::for_test(
-            &request,
-            status,
-            &HeaderMap::new(),
-            body.as_bytes().to_vec(),
-        ))
+        of(&Answer::for_test(&request, status, &HeaderMap::new(), body.as_bytes().to_vec()))
     }
 
     fn entra(status: u16, code: i64) -> (Class, &'static str) {
@@ -178,31 +131,11 @@ mod tests {
             (400, 90_002, Class::Invalid, "TenantNotFound"),
             (400, 900_023, Class::Invalid, "TenantNotFound"),
             (401, 700_024, Class::Transient, "FederatedTokenExpired"),
-            (
-                400,
-                70_021,
-                Class::AwaitingPerson,
-                "FederatedIdentityMismatch",
-            ),
-            (
-                401,
-                700_213,
-                Class::AwaitingPerson,
-                "FederatedIdentityMismatch",
-            ),
-            (
-                401,
-                7_002_138,
-                Class::AwaitingPerson,
-                "FederatedIdentityMismatch",
-            ),
+            (400, 70_021, Class::AwaitingPerson, "FederatedIdentityMismatch"),
+            (401, 700_213, Class::AwaitingPerson, "FederatedIdentityMismatch"),
+            (401, 7_002_138, Class::AwaitingPerson, "FederatedIdentityMismatch"),
             (400, 500_011, Class::Invalid, "TokenScopeInvalid"),
-            (
-                400,
-                53_003,
-                Class::AwaitingPerson,
-                "ConditionalAccessBlocked",
-            ),
+            (400, 53_003, Class::AwaitingPerson, "ConditionalAccessBlocked"),
             (400, 123, Class::AwaitingPerson, "EntraRequestRejected"),
             (503, 90_033, Class::Transient, "EntraUnavailable"),
             (429, 123, Class::Throttled, "EntraUnavailable"),
@@ -214,39 +147,22 @@ mod tests {
     #[test]
     fn the_number_is_found_in_the_description_when_the_list_is_missing() {
         let body = json!({"error": "invalid_client", "error_description": "AADSTS7000222: The provided client secret keys are expired.\r\nTrace ID: x"});
-        assert_eq!(
-            refused(Service::Entra, 401, &body.to_string()).reason,
-            "ClientSecretExpired"
-        );
+        assert_eq!(refused(Service::Entra, 401, &body.to_string()).reason, "ClientSecretExpired");
     }
 
     #[test]
     fn pages_of_gateways_and_empty_bodies_are_transient() {
         for body in ["<html>403</html>", "", "[]", "{}"] {
-            assert_eq!(
-                refused(Service::Entra, 403, body).class,
-                Class::Transient,
-                "{body}"
-            );
-            assert_eq!(
-                refused(Service::Entra, 502, body).reason,
-                "EntraUnavailable",
-                "{body}"
-            );
+            assert_eq!(refused(Service::Entra, 403, body).class, Class::Transient, "{body}");
+            assert_eq!(refused(Service::Entra, 502, body).reason, "EntraUnavailable", "{body}");
         }
     }
 
     #[test]
     fn the_metadata_service_has_its_own_meanings() {
-        let missing = refused(
-            Service::Imds,
-            400,
-            r#"{"error":"invalid_request","error_description":"Identity not found"}"#,
-        );
-        assert_eq!(
-            (missing.class, missing.reason),
-            (Class::AwaitingPerson, "ManagedIdentityNotFound")
-        );
+        let missing =
+            refused(Service::Imds, 400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#);
+        assert_eq!((missing.class, missing.reason), (Class::AwaitingPerson, "ManagedIdentityNotFound"));
         for status in [404, 408, 410, 500] {
             assert_eq!(refused(Service::Imds, status, "").class, Class::Transient);
         }

@@ -14,19 +14,10 @@ use super::{ArmId, wire};
 use crate::clouds::http::{Answer, Class, Error, Service};
 
 /// Outer codes that only wrap the one that matters.
-const WRAPPERS: [&str; 5] = [
-    "RetryableError",
-    "DeploymentFailed",
-    "BadRequest",
-    "Conflict",
-    "InvalidTemplateDeployment",
-];
+const WRAPPERS: [&str; 5] =
+    ["RetryableError", "DeploymentFailed", "BadRequest", "Conflict", "InvalidTemplateDeployment"];
 /// Codes of a 404 that say more than "this thing is not there".
-const FURTHER_UP: [&str; 3] = [
-    "ResourceGroupNotFound",
-    "SubscriptionNotFound",
-    "ParentResourceNotFound",
-];
+const FURTHER_UP: [&str; 3] = ["ResourceGroupNotFound", "SubscriptionNotFound", "ParentResourceNotFound"];
 
 /// What Azure said, in its own words. The text never leaves this module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,36 +30,22 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Reads `{"error": {…}}`, the same without its wrapper, and `{"odata.error": {…}}`. None for a gateway's page.
     pub(super) fn read(body: &Value) -> Option<Self> {
-        let error = body
-            .get("error")
-            .or_else(|| body.get("odata.error"))
-            .unwrap_or(body);
+        let error = body.get("error").or_else(|| body.get("odata.error")).unwrap_or(body);
         let outer = wire::text(error, "/code")?;
-        let detail = wire::list(error, "/details")
-            .iter()
-            .find(|detail| wire::text(detail, "/code").is_some());
-        let wraps = WRAPPERS
-            .iter()
-            .any(|wrapper| wrapper.eq_ignore_ascii_case(outer));
+        let detail = wire::list(error, "/details").iter().find(|detail| wire::text(detail, "/code").is_some());
+        let wraps = WRAPPERS.iter().any(|wrapper| wrapper.eq_ignore_ascii_case(outer));
         let told = detail.filter(|_| wraps).unwrap_or(error);
         // The network writes `innerError` as text; Key Vault as an object.
-        let inner = ["/innererror/code", "/innerError/code"]
-            .into_iter()
-            .find_map(|path| wire::owned(error, path));
+        let inner = ["/innererror/code", "/innerError/code"].into_iter().find_map(|path| wire::owned(error, path));
         Some(Self {
             code: wire::owned(told, "/code")?,
             inner,
-            message: wire::owned(told, "/message")
-                .or_else(|| wire::owned(error, "/message"))
-                .unwrap_or_default(),
+            message: wire::owned(told, "/message").or_else(|| wire::owned(error, "/message")).unwrap_or_default(),
         })
     }
 
     fn of(answer: &Answer) -> Option<Self> {
-        serde_json::from_slice::<Value>(&answer.body)
-            .ok()
-            .as_ref()
-            .and_then(Self::read)
+        serde_json::from_slice::<Value>(&answer.body).ok().as_ref().and_then(Self::read)
     }
 
     /// The code that decides: Key Vault's inner one where there is one.
@@ -82,16 +59,13 @@ pub(super) fn is_absence(answer: &Answer) -> bool {
     let Some(refusal) = Refusal::of(answer).filter(|_| answer.status == 404) else {
         return false;
     };
-    let further_up = FURTHER_UP
-        .iter()
-        .any(|code| code.eq_ignore_ascii_case(&refusal.code));
+    let further_up = FURTHER_UP.iter().any(|code| code.eq_ignore_ascii_case(&refusal.code));
     !further_up && refusal.code.to_ascii_lowercase().ends_with("notfound")
 }
 
 /// True when a 429 really asks for patience: a network that is changing may wear the same status.
 pub(super) fn throttles(answer: &Answer) -> bool {
-    answer.status == 429
-        && !Refusal::of(answer).is_some_and(|refusal| table::is_busy(refusal.effective()))
+    answer.status == 429 && !Refusal::of(answer).is_some_and(|refusal| table::is_busy(refusal.effective()))
 }
 
 /// The error of an answer that is no success.
@@ -106,24 +80,15 @@ pub(super) fn of(answer: &Answer) -> Error {
 
 /// The error of an operation that was accepted and failed later, inside a 200.
 pub(super) fn of_operation(answer: &Answer, status: &str, body: &Value) -> Error {
-    let refusal = Refusal::read(body).unwrap_or_else(|| Refusal {
-        code: status.to_owned(),
-        ..Refusal::default()
-    });
+    let refusal = Refusal::read(body).unwrap_or_else(|| Refusal { code: status.to_owned(), ..Refusal::default() });
     let verdict = table::verdict(refusal.effective()).unwrap_or(Verdict {
         class: Class::AwaitingPerson,
         reason: "OperationFailed",
         advice: "Azure accepted the change and then failed; look at the activity log with the request id.",
     });
-    let verdict = linked(&refusal)
-        .or_else(|| overlapping(&refusal))
-        .unwrap_or(verdict);
+    let verdict = linked(&refusal).or_else(|| overlapping(&refusal)).unwrap_or(verdict);
     let error = answer.error(verdict.class, verdict.reason, advice(&verdict, &refusal));
-    timed(
-        error
-            .with_code(refusal.effective())
-            .with_outcome_unknown(false),
-    )
+    timed(error.with_code(refusal.effective()).with_outcome_unknown(false))
 }
 
 fn judge(service: Service, status: u16, refusal: &Refusal) -> Verdict {
@@ -148,85 +113,33 @@ fn uncoded(answer: &Answer) -> Error {
 fn by_status(service: Service, status: u16) -> Verdict {
     let vault = service == Service::KeyVault;
     let (class, reason, advice) = match status {
-        401 if vault => (
-            Class::Transient,
-            "VaultTokenRejected",
-            "Check the clock and the cloud setting.",
-        ),
-        401 => (
-            Class::Transient,
-            "AzureTokenRejected",
-            "Check the clock and the cloud setting.",
-        ),
-        403 if vault => (
-            Class::AwaitingPerson,
-            "VaultAccessDenied",
-            "Give the operator's identity access to the vault's keys.",
-        ),
-        403 => (
-            Class::AwaitingPerson,
-            "AzurePermissionDenied",
-            "Grant the operator's identity the missing right.",
-        ),
-        404 => (
-            Class::NotFound,
-            "ResourceNotFound",
-            "Correct the reference.",
-        ),
-        408 => (
-            Class::Transient,
-            service.unavailable(),
-            "The service was too slow; it is asked again.",
-        ),
-        412 => (
-            Class::Conflict,
-            "ConcurrentChange",
-            "The resource changed meanwhile; it is read again.",
-        ),
-        429 => (
-            Class::Throttled,
-            service.throttled(),
-            "No action; raise the interval if it persists.",
-        ),
-        500..=599 => (
-            Class::Transient,
-            service.unavailable(),
-            "Check Azure's service health if it persists.",
-        ),
+        401 if vault => (Class::Transient, "VaultTokenRejected", "Check the clock and the cloud setting."),
+        401 => (Class::Transient, "AzureTokenRejected", "Check the clock and the cloud setting."),
+        403 if vault => {
+            (Class::AwaitingPerson, "VaultAccessDenied", "Give the operator's identity access to the vault's keys.")
+        }
+        403 => (Class::AwaitingPerson, "AzurePermissionDenied", "Grant the operator's identity the missing right."),
+        404 => (Class::NotFound, "ResourceNotFound", "Correct the reference."),
+        408 => (Class::Transient, service.unavailable(), "The service was too slow; it is asked again."),
+        412 => (Class::Conflict, "ConcurrentChange", "The resource changed meanwhile; it is read again."),
+        429 => (Class::Throttled, service.throttled(), "No action; raise the interval if it persists."),
+        500..=599 => (Class::Transient, service.unavailable(), "Check Azure's service health if it persists."),
         _ => (
             Class::AwaitingPerson,
             "AzureRequestRejected",
             "Azure refused for a reason the operator does not know; look at the activity log with the request id.",
         ),
     };
-    Verdict {
-        class,
-        reason,
-        advice,
-    }
+    Verdict { class, reason, advice }
 }
 
 /// A right that is missing on another resource than the one written to.
 fn linked(refusal: &Refusal) -> Option<Verdict> {
-    let verdict = |reason, advice| {
-        Some(Verdict {
-            class: Class::AwaitingPerson,
-            reason,
-            advice,
-        })
-    };
-    if refusal.code.eq_ignore_ascii_case("AuthorizationFailed")
-        && refusal.message.contains("must be registered")
-    {
-        return verdict(
-            "ProviderNotRegistered",
-            "Register Microsoft.KeyVault in the endpoint's subscription.",
-        );
+    let verdict = |reason, advice| Some(Verdict { class: Class::AwaitingPerson, reason, advice });
+    if refusal.code.eq_ignore_ascii_case("AuthorizationFailed") && refusal.message.contains("must be registered") {
+        return verdict("ProviderNotRegistered", "Register Microsoft.KeyVault in the endpoint's subscription.");
     }
-    if !refusal
-        .code
-        .eq_ignore_ascii_case("LinkedAuthorizationFailed")
-    {
+    if !refusal.code.eq_ignore_ascii_case("LinkedAuthorizationFailed") {
         return None;
     }
     let (action, _) = missing_right(refusal)?;
@@ -238,24 +151,17 @@ fn linked(refusal: &Refusal) -> Option<Verdict> {
         );
     }
     if action.ends_with("subnets/join/action") {
-        return verdict(
-            "SubnetJoinDenied",
-            "Grant the operator's identity the right to join the subnet.",
-        );
+        return verdict("SubnetJoinDenied", "Grant the operator's identity the right to join the subnet.");
     }
     if action.ends_with("privatednszones/join/action") {
-        return verdict(
-            "DnsZoneJoinDenied",
-            "Grant the operator's identity the right to join the DNS zone.",
-        );
+        return verdict("DnsZoneJoinDenied", "Grant the operator's identity the right to join the DNS zone.");
     }
     None
 }
 
 /// The one place where text must be matched: a virtual network is linked to two zones of one name.
 fn overlapping(refusal: &Refusal) -> Option<Verdict> {
-    let hit = refusal.code.eq_ignore_ascii_case("BadRequest")
-        && refusal.message.contains("overlapping namespaces");
+    let hit = refusal.code.eq_ignore_ascii_case("BadRequest") && refusal.message.contains("overlapping namespaces");
     hit.then_some(Verdict {
         class: Class::AwaitingPerson,
         reason: "DnsLinkConflict",
@@ -287,14 +193,11 @@ fn conflict_of_key_vault(service: Service, status: u16, refusal: &Refusal) -> Op
 
 /// An HSM key asked of a Standard vault; Azure's code for it is not published, its sentence is \[P\].
 fn hsm_key_refused(refusal: &Refusal) -> Option<Verdict> {
-    refusal
-        .message
-        .contains("not allowed on standard vault")
-        .then_some(Verdict {
-            class: Class::Invalid,
-            reason: "VaultNotPremium",
-            advice: "Use a Premium vault: only it holds keys in an HSM.",
-        })
+    refusal.message.contains("not allowed on standard vault").then_some(Verdict {
+        class: Class::Invalid,
+        reason: "VaultNotPremium",
+        advice: "Use a Premium vault: only it holds keys in an HSM.",
+    })
 }
 
 fn advice(verdict: &Verdict, refusal: &Refusal) -> Cow<'static, str> {
@@ -302,18 +205,11 @@ fn advice(verdict: &Verdict, refusal: &Refusal) -> Cow<'static, str> {
     let Some((action, scope)) = missing_right(refusal) else {
         return Cow::Borrowed(verdict.advice);
     };
-    let place = scope
-        .map(|scope| format!(" at {scope}"))
-        .unwrap_or_default();
+    let place = scope.map(|scope| format!(" at {scope}")).unwrap_or_default();
     if denied {
-        return Cow::Owned(format!(
-            "Grant the operator's identity the action {action}{place}."
-        ));
+        return Cow::Owned(format!("Grant the operator's identity the action {action}{place}."));
     }
-    Cow::Owned(format!(
-        "{} The missing action is {action}{place}.",
-        verdict.advice
-    ))
+    Cow::Owned(format!("{} The missing action is {action}{place}.", verdict.advice))
 }
 
 /// The action, and if it can be read the scope, that the identity lacks.
@@ -327,11 +223,8 @@ fn missing_right(refusal: &Refusal) -> Option<(String, Option<ArmId>)> {
     let (action, rest) = rest.split_once('\'')?;
     let action = action.split(',').next()?.trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/');
-    let allowed =
-        action.starts_with("Microsoft.") && action.len() <= 128 && action.chars().all(plain);
-    let scope = rest
-        .split_once(place)
-        .and_then(|(_, rest)| rest.split(['\'', ',']).next());
+    let allowed = action.starts_with("Microsoft.") && action.len() <= 128 && action.chars().all(plain);
+    let scope = rest.split_once(place).and_then(|(_, rest)| rest.split(['\'', ',']).next());
     allowed.then(|| (action.to_owned(), scope.and_then(ArmId::parse)))
 }
 

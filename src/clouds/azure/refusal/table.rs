@@ -46,12 +46,7 @@ const RESOURCE_MANAGER: &[Row] = &[
         "DeniedByAzurePolicy",
         "Ask the subscription's owner for an exemption, or change the setting that the policy forbids.",
     ),
-    (
-        &["ScopeLocked"],
-        Class::AwaitingPerson,
-        "ResourceLocked",
-        "Remove the delete or read-only lock.",
-    ),
+    (&["ScopeLocked"], Class::AwaitingPerson, "ResourceLocked", "Remove the delete or read-only lock."),
     (
         &["ReadOnlyDisabledSubscription", "DisabledSubscription"],
         Class::AwaitingPerson,
@@ -89,27 +84,13 @@ const RESOURCE_MANAGER: &[Row] = &[
         "Azure is changing the network; no action.",
     ),
     (
-        &[
-            "AnotherOperationInProgress",
-            "OperationNotAllowed",
-            "PutSubnetOperation",
-        ],
+        &["AnotherOperationInProgress", "OperationNotAllowed", "PutSubnetOperation"],
         Class::Conflict,
         "OperationInProgress",
         "Another change is running on the same resource; no action.",
     ),
-    (
-        &["ConflictError"],
-        Class::Conflict,
-        "VaultBusy",
-        "Another change is running on the vault; no action.",
-    ),
-    (
-        &["InvalidPrivateLinkServiceId"],
-        Class::Provisioning,
-        "VaultIdInvalid",
-        "Check the vault's resource id.",
-    ),
+    (&["ConflictError"], Class::Conflict, "VaultBusy", "Another change is running on the vault; no action."),
+    (&["InvalidPrivateLinkServiceId"], Class::Provisioning, "VaultIdInvalid", "Check the vault's resource id."),
     (
         &["PrivateEndpointCreationNotAllowedAsSubnetIsDelegated"],
         Class::Invalid,
@@ -123,10 +104,7 @@ const RESOURCE_MANAGER: &[Row] = &[
         "Set the subnet's privateEndpointNetworkPolicies to Disabled.",
     ),
     (
-        &[
-            "PrivateIPAddressNotInSubnet",
-            "PrivateIPAddressInReservedRange",
-        ],
+        &["PrivateIPAddressNotInSubnet", "PrivateIPAddressInReservedRange"],
         Class::Invalid,
         "StaticIpInvalid",
         "Choose a free address inside the subnet.",
@@ -137,23 +115,10 @@ const RESOURCE_MANAGER: &[Row] = &[
         "StaticIpInvalid",
         "The endpoint's address was edited by others: its member must be named default.",
     ),
+    (&["PrivateIPAddressIsAllocated"], Class::AwaitingPerson, "StaticIpInUse", "Free the address, or choose another."),
+    (&["SubnetIsFull"], Class::AwaitingPerson, "SubnetFull", "Free addresses, or use a larger subnet."),
     (
-        &["PrivateIPAddressIsAllocated"],
-        Class::AwaitingPerson,
-        "StaticIpInUse",
-        "Free the address, or choose another.",
-    ),
-    (
-        &["SubnetIsFull"],
-        Class::AwaitingPerson,
-        "SubnetFull",
-        "Free addresses, or use a larger subnet.",
-    ),
-    (
-        &[
-            "CannotChangePrivateLinkConnectionOnPrivateEndpoint",
-            "PropertyChangeNotAllowed",
-        ],
+        &["CannotChangePrivateLinkConnectionOnPrivateEndpoint", "PropertyChangeNotAllowed"],
         Class::Invalid,
         "PrivateEndpointImmutable",
         "Delete and recreate the endpoint, or undo the change.",
@@ -171,75 +136,39 @@ const RESOURCE_MANAGER: &[Row] = &[
         "Raise the limit, or remove endpoints.",
     ),
     (
-        &[
-            "MissingSubscriptionRegistration",
-            "SubscriptionNotRegistered",
-            "NoRegisteredProviderFound",
-        ],
+        &["MissingSubscriptionRegistration", "SubscriptionNotRegistered", "NoRegisteredProviderFound"],
         Class::AwaitingPerson,
         "ProviderNotRegistered",
         "Register Microsoft.Network and Microsoft.KeyVault in the subscription.",
     ),
     (
-        &[
-            "LocationNotAvailableForResourceType",
-            "InvalidResourceLocation",
-        ],
+        &["LocationNotAvailableForResourceType", "InvalidResourceLocation"],
         Class::Invalid,
         "LocationInvalid",
         "The endpoint must be in the virtual network's region.",
     ),
     (
-        &[
-            "InvalidApiVersionParameter",
-            "UnsupportedApiVersion",
-            "MissingApiVersionParameter",
-        ],
+        &["InvalidApiVersionParameter", "UnsupportedApiVersion", "MissingApiVersionParameter"],
         Class::AwaitingPerson,
         "ApiVersionRetired",
         "Upgrade the operator.",
     ),
+    (&["CannotDeleteResource"], Class::Conflict, "ChildrenExist", "Children are still being removed; no action."),
+    (&["PreconditionFailed"], Class::Conflict, "ConcurrentChange", "The resource changed meanwhile; it is read again."),
     (
-        &["CannotDeleteResource"],
-        Class::Conflict,
-        "ChildrenExist",
-        "Children are still being removed; no action.",
-    ),
-    (
-        &["PreconditionFailed"],
-        Class::Conflict,
-        "ConcurrentChange",
-        "The resource changed meanwhile; it is read again.",
-    ),
-    (
-        &[
-            "InvalidRequestContent",
-            "InvalidParameter",
-            "InvalidRequestFormat",
-            "LinkedInvalidPropertyId",
-        ],
+        &["InvalidRequestContent", "InvalidParameter", "InvalidRequestFormat", "LinkedInvalidPropertyId"],
         Class::Invalid,
         "SpecRejected",
         "Correct the field that Azure names in its activity log.",
     ),
     (
-        &[
-            "TooManyRequests",
-            "SubscriptionRequestsThrottled",
-            "ResourceRequestsThrottled",
-            "ThrottledRequest",
-        ],
+        &["TooManyRequests", "SubscriptionRequestsThrottled", "ResourceRequestsThrottled", "ThrottledRequest"],
         Class::Throttled,
         "AzureThrottled",
         "No action; raise the interval if it persists.",
     ),
     (
-        &[
-            "InternalServerError",
-            "ServerTimeout",
-            "GatewayTimeout",
-            "ServiceUnavailable",
-        ],
+        &["InternalServerError", "ServerTimeout", "GatewayTimeout", "ServiceUnavailable"],
         Class::Transient,
         "AzureUnavailable",
         "Check Azure's service health if it persists.",
@@ -272,73 +201,32 @@ const KEY_VAULT: &[Row] = &[
         "VaultAccessDenied",
         "Add the missing key permissions to the access policy.",
     ),
-    (
-        &["ForbiddenByRbac"],
-        Class::AwaitingPerson,
-        "VaultRoleMissing",
-        "Assign Key Vault Crypto Officer at the vault.",
-    ),
+    (&["ForbiddenByRbac"], Class::AwaitingPerson, "VaultRoleMissing", "Assign Key Vault Crypto Officer at the vault."),
     (
         &["ForbiddenByNsp"],
         Class::AwaitingPerson,
         "BlockedByPerimeter",
         "Add an access rule to the network security perimeter.",
     ),
-    (
-        &["KeyDisabled"],
-        Class::AwaitingPerson,
-        "KekDisabled",
-        "Enable the key.",
-    ),
-    (
-        &["KeyExpired"],
-        Class::AwaitingPerson,
-        "KekExpired",
-        "Renew the key's end of life.",
-    ),
-    (
-        &["KeyNotYetValid"],
-        Class::AwaitingPerson,
-        "KekNotYetValid",
-        "Wait for the key's start of life, or move it.",
-    ),
-    (
-        &["KeyNotFound"],
-        Class::NotFound,
-        "KekMissing",
-        "The key is not there.",
-    ),
-    (
-        &["ObjectIsDeletedButRecoverable"],
-        Class::NotFound,
-        "KekSoftDeleted",
-        "Recover the key.",
-    ),
+    (&["KeyDisabled"], Class::AwaitingPerson, "KekDisabled", "Enable the key."),
+    (&["KeyExpired"], Class::AwaitingPerson, "KekExpired", "Renew the key's end of life."),
+    (&["KeyNotYetValid"], Class::AwaitingPerson, "KekNotYetValid", "Wait for the key's start of life, or move it."),
+    (&["KeyNotFound"], Class::NotFound, "KekMissing", "The key is not there."),
+    (&["ObjectIsDeletedButRecoverable"], Class::NotFound, "KekSoftDeleted", "Recover the key."),
     (
         &["ObjectIsBeingRecovered", "ObjectIsBeingDeleted"],
         Class::Conflict,
         "KekInTransition",
         "The key is being recovered or deleted; no action.",
     ),
-    (
-        &["Throttled"],
-        Class::Throttled,
-        "VaultThrottled",
-        "No action.",
-    ),
+    (&["Throttled"], Class::Throttled, "VaultThrottled", "No action."),
 ];
 
 /// The meaning of a code, if it is known.
 pub(super) fn verdict(code: &str) -> Option<Verdict> {
     let rows = KEY_VAULT.iter().chain(RESOURCE_MANAGER);
-    let found = rows
-        .into_iter()
-        .find(|(codes, ..)| codes.iter().any(|own| own.eq_ignore_ascii_case(code)));
-    let known = found.map(|(_, class, reason, advice)| Verdict {
-        class: *class,
-        reason,
-        advice,
-    });
+    let found = rows.into_iter().find(|(codes, ..)| codes.iter().any(|own| own.eq_ignore_ascii_case(code)));
+    let known = found.map(|(_, class, reason, advice)| Verdict { class: *class, reason, advice });
     known.or_else(|| by_ending(code))
 }
 
@@ -371,11 +259,8 @@ mod tests {
 
     #[test]
     fn no_code_stands_in_two_rows() {
-        let mut all: Vec<&str> = KEY_VAULT
-            .iter()
-            .chain(RESOURCE_MANAGER)
-            .flat_map(|(codes, ..)| codes.iter().copied())
-            .collect();
+        let mut all: Vec<&str> =
+            KEY_VAULT.iter().chain(RESOURCE_MANAGER).flat_map(|(codes, ..)| codes.iter().copied()).collect();
         let before = all.len();
         all.sort_unstable();
         all.dedup();
@@ -393,10 +278,7 @@ mod tests {
     #[test]
     fn families_are_known_by_their_ending() {
         let reason = |code: &str| verdict(code).map(|verdict| verdict.reason);
-        assert_eq!(
-            reason("PrivateEndpointQuotaExceeded"),
-            Some("AzureQuotaExceeded")
-        );
+        assert_eq!(reason("PrivateEndpointQuotaExceeded"), Some("AzureQuotaExceeded"));
         assert_eq!(reason("TenantRequestsThrottled"), Some("AzureThrottled"));
         assert_eq!(reason("SomethingNew"), None);
     }

@@ -23,10 +23,7 @@ pub use self::{
     private_dns::{ARecord, DnsZoneGroup, VirtualNetworkLink, ZoneConfig},
     private_endpoint::{PrivateEndpoint, PrivateEndpointDraft},
     role_assignment::{KeyVaultRole, RoleAssignment},
-    vault::{
-        AccessPolicy, DeletedVault, PrivateEndpointConnection, PublicAccess, Sku,
-        UKO_KEY_PERMISSIONS, Vault,
-    },
+    vault::{AccessPolicy, DeletedVault, PrivateEndpointConnection, PublicAccess, Sku, UKO_KEY_PERMISSIONS, Vault},
     writer::ResourceManagerWriter,
 };
 use super::{
@@ -66,12 +63,7 @@ impl ResourceManager {
     #[must_use]
     pub fn new(http: Http, entra: Entra, cloud: AzureCloud, credential: Credential) -> Self {
         let audience = Audience::ResourceManager;
-        let identity = Identity {
-            entra,
-            cloud,
-            credential: Arc::new(credential),
-            audience,
-        };
+        let identity = Identity { entra, cloud, credential: Arc::new(credential), audience };
         Self { http, identity }
     }
 
@@ -88,24 +80,15 @@ impl ResourceManager {
     fn request(&self, method: Method, call: Call<'_>) -> Result<Request, Error> {
         let address = format!("https://{}{}", self.cloud().arm_host(), call.path);
         let mut url = Url::parse(&address).map_err(|_| bad_id(call.operation))?;
-        url.query_pairs_mut()
-            .append_pair("api-version", call.version);
-        Ok(Self::dressed(Request::new(
-            Service::Arm,
-            call.operation,
-            method,
-            url,
-        )))
+        url.query_pairs_mut().append_pair("api-version", call.version);
+        Ok(Self::dressed(Request::new(Service::Arm, call.operation, method, url)))
     }
 
     /// Adds what every call to Resource Manager carries.
     fn dressed(request: Request) -> Request {
         let mut request = request
             .with_attempt_id(HeaderName::from_static("x-ms-client-request-id"))
-            .with_header(
-                HeaderName::from_static("x-ms-return-client-request-id"),
-                "true",
-            );
+            .with_header(HeaderName::from_static("x-ms-return-client-request-id"), "true");
         request.throttles = refusal::throttles;
         request
     }
@@ -113,21 +96,11 @@ impl ResourceManager {
     /// Sends a call; whatever is no success becomes an error.
     async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let answer = self.http.send_as(request, &self.identity).await?;
-        if answer.is_success() {
-            Ok(answer)
-        } else {
-            Err(refusal::of(&answer))
-        }
+        if answer.is_success() { Ok(answer) } else { Err(refusal::of(&answer)) }
     }
 }
 
 fn bad_id(operation: &'static str) -> Error {
     let advice = "Correct the resource id or name: it holds characters that Azure does not allow.";
-    Error::new(
-        Service::Arm,
-        operation,
-        Class::Invalid,
-        "ResourceIdInvalid",
-        advice,
-    )
+    Error::new(Service::Arm, operation, Class::Invalid, "ResourceIdInvalid", advice)
 }

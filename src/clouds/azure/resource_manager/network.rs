@@ -47,23 +47,17 @@ impl NetworkInterface {
             id: wire::id(value, "/id")?,
             provisioning_state: ProvisioningState::read(value, "/properties/provisioningState"),
             private_endpoint_id: wire::id(value, "/properties/privateEndpoint/id"),
-            ip_configurations: wire::list(value, "/properties/ipConfigurations")
-                .iter()
-                .map(configuration)
-                .collect(),
+            ip_configurations: wire::list(value, "/properties/ipConfigurations").iter().map(configuration).collect(),
         })
     }
 
     /// The address under which the Key Vault is reached: that of group `vault`, member `default`, else the primary one.
     #[must_use]
     pub fn vault_address(&self) -> Option<&str> {
-        let is_vault = |ip: &&IpConfiguration| {
-            ip.group_id.as_deref() == Some("vault") && ip.member.as_deref() == Some("default")
-        };
+        let is_vault =
+            |ip: &&IpConfiguration| ip.group_id.as_deref() == Some("vault") && ip.member.as_deref() == Some("default");
         let mut all = self.ip_configurations.iter();
-        let found = all
-            .find(is_vault)
-            .or_else(|| self.ip_configurations.iter().find(|ip| ip.primary));
+        let found = all.find(is_vault).or_else(|| self.ip_configurations.iter().find(|ip| ip.primary));
         found.and_then(|ip| ip.private_ip_address.as_deref())
     }
 }
@@ -94,22 +88,14 @@ impl Subnet {
             prefixes.extend(wire::owned(value, "/properties/addressPrefix"));
         }
         let delegation = |value: &Value| {
-            wire::owned(value, "/properties/serviceName")
-                .or_else(|| wire::owned(value, "/name"))
-                .unwrap_or_default()
+            wire::owned(value, "/properties/serviceName").or_else(|| wire::owned(value, "/name")).unwrap_or_default()
         };
         Some(Self {
             id: wire::id(value, "/id")?,
             provisioning_state: ProvisioningState::read(value, "/properties/provisioningState"),
             prefixes,
-            delegations: wire::list(value, "/properties/delegations")
-                .iter()
-                .map(delegation)
-                .collect(),
-            private_endpoint_network_policies: wire::owned(
-                value,
-                "/properties/privateEndpointNetworkPolicies",
-            ),
+            delegations: wire::list(value, "/properties/delegations").iter().map(delegation).collect(),
+            private_endpoint_network_policies: wire::owned(value, "/properties/privateEndpointNetworkPolicies"),
             private_endpoint_ids: wire::ids(value, "/properties/privateEndpoints", "/id"),
         })
     }
@@ -151,7 +137,8 @@ mod tests {
     const NETWORK: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network";
 
     fn interface(configurations: &Value) -> NetworkInterface {
-        let body = json!({"id": format!("{NETWORK}/networkInterfaces/n"), "properties": {"ipConfigurations": configurations}});
+        let body =
+            json!({"id": format!("{NETWORK}/networkInterfaces/n"), "properties": {"ipConfigurations": configurations}});
         NetworkInterface::read(&body).unwrap()
     }
 
@@ -160,30 +147,19 @@ mod tests {
         let link = json!({"groupId": "vault", "requiredMemberName": "default", "fqdns": ["kv1.vault.azure.net"]});
         let primary = json!({"properties": {"privateIPAddress": "10.0.0.4", "primary": true}});
         let member = json!({"properties": {"privateIPAddress": "10.0.0.5", "privateLinkConnectionProperties": link}});
-        assert_eq!(
-            interface(&json!([primary, member])).vault_address(),
-            Some("10.0.0.5")
-        );
-        assert_eq!(
-            interface(&json!([primary])).vault_address(),
-            Some("10.0.0.4")
-        );
-        assert_eq!(
-            interface(&json!([{"properties": {"primary": true}}])).vault_address(),
-            None
-        );
+        assert_eq!(interface(&json!([primary, member])).vault_address(), Some("10.0.0.5"));
+        assert_eq!(interface(&json!([primary])).vault_address(), Some("10.0.0.4"));
+        assert_eq!(interface(&json!([{"properties": {"primary": true}}])).vault_address(), None);
         assert_eq!(interface(&json!(null)).vault_address(), None);
     }
 
     #[test]
     fn a_subnet_spells_its_prefix_in_two_ways() {
         let read = |properties: Value| {
-            Subnet::read(&json!({"id": format!("{NETWORK}/virtualNetworks/v/subnets/pe"), "properties": properties})).unwrap()
+            Subnet::read(&json!({"id": format!("{NETWORK}/virtualNetworks/v/subnets/pe"), "properties": properties}))
+                .unwrap()
         };
-        assert_eq!(
-            read(json!({"addressPrefix": "10.0.0.0/24"})).prefixes,
-            ["10.0.0.0/24"]
-        );
+        assert_eq!(read(json!({"addressPrefix": "10.0.0.0/24"})).prefixes, ["10.0.0.0/24"]);
         let newer = read(
             json!({"addressPrefixes": ["10.0.0.0/24", "fd00::/64"], "delegations": [{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}],
             "privateEndpoints": [{"id": format!("{NETWORK}/privateEndpoints/pe1")}, {"id": "odd"}]}),
@@ -196,13 +172,7 @@ mod tests {
     #[test]
     fn a_network_knows_its_region_and_its_own_dns_servers() {
         let body = json!({"id": format!("{NETWORK}/virtualNetworks/v"), "location": "westeurope", "properties": {"dhcpOptions": {"dnsServers": ["10.1.0.4"]}}});
-        assert_eq!(
-            VirtualNetwork::read(&body).unwrap().dns_servers,
-            ["10.1.0.4"]
-        );
-        assert_eq!(
-            VirtualNetwork::read(&json!({"location": "westeurope"})),
-            None
-        );
+        assert_eq!(VirtualNetwork::read(&body).unwrap().dns_servers, ["10.1.0.4"]);
+        assert_eq!(VirtualNetwork::read(&json!({"location": "westeurope"})), None);
     }
 }

@@ -39,33 +39,22 @@ impl DnsZoneGroup {
             let records = wire::list(value, "/properties/recordSets");
             ZoneConfig {
                 zone_id: wire::id(value, "/properties/privateDnsZoneId"),
-                fqdns: records
-                    .iter()
-                    .filter_map(|record| wire::owned(record, "/fqdn"))
-                    .collect(),
-                addresses: records
-                    .iter()
-                    .flat_map(|record| wire::texts(record, "/ipAddresses"))
-                    .collect(),
+                fqdns: records.iter().filter_map(|record| wire::owned(record, "/fqdn")).collect(),
+                addresses: records.iter().flat_map(|record| wire::texts(record, "/ipAddresses")).collect(),
             }
         };
         Some(Self {
             name: id.last_segment().to_owned(),
             id,
             provisioning_state: ProvisioningState::read(value, "/properties/provisioningState"),
-            zones: wire::list(value, "/properties/privateDnsZoneConfigs")
-                .iter()
-                .map(zone)
-                .collect(),
+            zones: wire::list(value, "/properties/privateDnsZoneConfigs").iter().map(zone).collect(),
         })
     }
 
     /// True when the group keeps a record in this zone.
     #[must_use]
     pub fn covers(&self, zone: &ArmId) -> bool {
-        self.zones
-            .iter()
-            .any(|config| config.zone_id.as_ref().is_some_and(|id| id.same_as(zone)))
+        self.zones.iter().any(|config| config.zone_id.as_ref().is_some_and(|id| id.same_as(zone)))
     }
 
     /// The body of the PUT that makes a group for one zone.
@@ -105,19 +94,14 @@ impl VirtualNetworkLink {
     /// True when machines of the linked network resolve the zone's names.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let completed = self
-            .link_state
-            .as_deref()
-            .is_none_or(|state| state.eq_ignore_ascii_case("Completed"));
+        let completed = self.link_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Completed"));
         self.provisioning_state == ProvisioningState::Succeeded && completed
     }
 
     /// True when the link leads to this network.
     #[must_use]
     pub fn leads_to(&self, network: &ArmId) -> bool {
-        self.virtual_network_id
-            .as_ref()
-            .is_some_and(|id| id.same_as(network))
+        self.virtual_network_id.as_ref().is_some_and(|id| id.same_as(network))
     }
 }
 
@@ -139,12 +123,8 @@ impl ARecord {
         let records = wire::list(value, "/properties/aRecords");
         Some(Self {
             id: wire::id(value, "/id")?,
-            fqdn: wire::text(value, "/properties/fqdn")
-                .map(|name| name.trim_end_matches('.').to_owned()),
-            addresses: records
-                .iter()
-                .filter_map(|record| wire::owned(record, "/ipv4Address"))
-                .collect(),
+            fqdn: wire::text(value, "/properties/fqdn").map(|name| name.trim_end_matches('.').to_owned()),
+            addresses: records.iter().filter_map(|record| wire::owned(record, "/ipv4Address")).collect(),
         })
     }
 
@@ -163,10 +143,7 @@ mod tests {
     const NETWORK: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network";
 
     fn zone() -> ArmId {
-        ArmId::parse(&format!(
-            "{NETWORK}/privateDnsZones/privatelink.vaultcore.azure.net"
-        ))
-        .unwrap()
+        ArmId::parse(&format!("{NETWORK}/privateDnsZones/privatelink.vaultcore.azure.net")).unwrap()
     }
 
     #[test]
@@ -188,17 +165,10 @@ mod tests {
             VirtualNetworkLink::read(&json!({"id": format!("{}/virtualNetworkLinks/l", zone()),
             "properties": {"provisioningState": state, "virtualNetworkLinkState": link_state, "virtualNetwork": {"id": format!("{NETWORK}/virtualNetworks/V")}}})).unwrap()
         };
+        assert!(link("Succeeded", json!("Completed")).is_ready() && link("Succeeded", Value::Null).is_ready());
+        assert!(!link("Updating", json!("Completed")).is_ready() && !link("Succeeded", json!("InProgress")).is_ready());
         assert!(
-            link("Succeeded", json!("Completed")).is_ready()
-                && link("Succeeded", Value::Null).is_ready()
-        );
-        assert!(
-            !link("Updating", json!("Completed")).is_ready()
-                && !link("Succeeded", json!("InProgress")).is_ready()
-        );
-        assert!(
-            link("Succeeded", Value::Null)
-                .leads_to(&ArmId::parse(&format!("{NETWORK}/virtualNetworks/v")).unwrap())
+            link("Succeeded", Value::Null).leads_to(&ArmId::parse(&format!("{NETWORK}/virtualNetworks/v")).unwrap())
         );
     }
 
@@ -209,14 +179,8 @@ mod tests {
         };
         let one = record(json!([{"ipv4Address": "10.0.0.4"}]));
         assert!(one.is_exactly("10.0.0.4") && !one.is_exactly("10.0.0.5"));
-        assert_eq!(
-            one.fqdn.as_deref(),
-            Some("kv1.privatelink.vaultcore.azure.net")
-        );
-        assert!(
-            !record(json!([{"ipv4Address": "10.0.0.4"}, {"ipv4Address": "10.0.0.5"}]))
-                .is_exactly("10.0.0.4")
-        );
+        assert_eq!(one.fqdn.as_deref(), Some("kv1.privatelink.vaultcore.azure.net"));
+        assert!(!record(json!([{"ipv4Address": "10.0.0.4"}, {"ipv4Address": "10.0.0.5"}])).is_exactly("10.0.0.4"));
         assert!(!record(Value::Null).is_exactly("10.0.0.4"));
     }
 }

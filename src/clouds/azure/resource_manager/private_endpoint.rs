@@ -81,8 +81,7 @@ impl PrivateEndpoint {
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {
         let mut tags = self.tags.iter();
-        tags.find(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        tags.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body of a PUT that changes these tags (None removes one) and nothing else: what GET said, less what only Azure may say.
@@ -102,22 +101,13 @@ impl PrivateEndpoint {
         let nothing = Value::Null;
         let seen = self.raw.pointer("/properties").unwrap_or(&nothing);
         keep(seen, properties, &["applicationSecurityGroups"]);
-        for name in [
-            "privateLinkServiceConnections",
-            "manualPrivateLinkServiceConnections",
-        ] {
-            let connections: Vec<Value> = wire::list(seen, &format!("/{name}"))
-                .iter()
-                .map(connection_again)
-                .collect();
+        for name in ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections"] {
+            let connections: Vec<Value> = wire::list(seen, &format!("/{name}")).iter().map(connection_again).collect();
             if !connections.is_empty() {
                 set(properties, name, Value::from(connections));
             }
         }
-        let addresses: Vec<Value> = wire::list(seen, "/ipConfigurations")
-            .iter()
-            .map(address_again)
-            .collect();
+        let addresses: Vec<Value> = wire::list(seen, "/ipConfigurations").iter().map(address_again).collect();
         if !addresses.is_empty() {
             set(properties, "ipConfigurations", Value::from(addresses));
         }
@@ -135,15 +125,8 @@ impl PrivateEndpoint {
 fn connection_again(connection: &Value) -> Value {
     let mut again = json!({"properties": {}});
     keep(connection, &mut again, &["name"]);
-    if let (Some(seen), Some(properties)) = (
-        connection.pointer("/properties"),
-        again.pointer_mut("/properties"),
-    ) {
-        keep(
-            seen,
-            properties,
-            &["privateLinkServiceId", "groupIds", "requestMessage"],
-        );
+    if let (Some(seen), Some(properties)) = (connection.pointer("/properties"), again.pointer_mut("/properties")) {
+        keep(seen, properties, &["privateLinkServiceId", "groupIds", "requestMessage"]);
     }
     again
 }
@@ -151,15 +134,8 @@ fn connection_again(connection: &Value) -> Value {
 fn address_again(address: &Value) -> Value {
     let mut again = json!({"properties": {}});
     keep(address, &mut again, &["name"]);
-    if let (Some(seen), Some(properties)) = (
-        address.pointer("/properties"),
-        again.pointer_mut("/properties"),
-    ) {
-        keep(
-            seen,
-            properties,
-            &["groupId", "memberName", "privateIPAddress"],
-        );
+    if let (Some(seen), Some(properties)) = (address.pointer("/properties"), again.pointer_mut("/properties")) {
+        keep(seen, properties, &["groupId", "memberName", "privateIPAddress"]);
     }
     again
 }
@@ -200,8 +176,7 @@ pub struct PrivateEndpointDraft {
 impl PrivateEndpointDraft {
     /// The body of the PUT that makes it. The connection bears the endpoint's name.
     pub(super) fn body(&self, name: &str) -> Value {
-        let mut target =
-            json!({"privateLinkServiceId": self.vault_id.as_str(), "groupIds": [GROUP]});
+        let mut target = json!({"privateLinkServiceId": self.vault_id.as_str(), "groupIds": [GROUP]});
         let list = match &self.manual_request {
             None => "privateLinkServiceConnections",
             Some(message) => {
@@ -210,26 +185,13 @@ impl PrivateEndpointDraft {
             }
         };
         let mut properties = json!({"subnet": {"id": self.subnet_id.as_str()}});
-        set(
-            &mut properties,
-            list,
-            json!([{"name": name, "properties": target}]),
-        );
+        set(&mut properties, list, json!([{"name": name, "properties": target}]));
         if let Some(interface) = &self.network_interface_name {
-            set(
-                &mut properties,
-                "customNetworkInterfaceName",
-                json!(interface),
-            );
+            set(&mut properties, "customNetworkInterfaceName", json!(interface));
         }
         if let Some(address) = &self.private_ip_address {
-            let fixed =
-                json!({"groupId": GROUP, "memberName": MEMBER, "privateIPAddress": address});
-            set(
-                &mut properties,
-                "ipConfigurations",
-                json!([{"name": GROUP, "properties": fixed}]),
-            );
+            let fixed = json!({"groupId": GROUP, "memberName": MEMBER, "privateIPAddress": address});
+            set(&mut properties, "ipConfigurations", json!([{"name": GROUP, "properties": fixed}]));
         }
         json!({"location": self.location, "tags": self.tags, "properties": properties})
     }
@@ -261,11 +223,7 @@ mod tests {
         assert_eq!(automatic.connection.status, ConnectionStatus::Approved);
         assert_eq!(automatic.nic_id.unwrap().last_segment(), "pe1.nic.0");
         let mut body = seen();
-        let properties = body
-            .pointer_mut("/properties")
-            .unwrap()
-            .as_object_mut()
-            .unwrap();
+        let properties = body.pointer_mut("/properties").unwrap().as_object_mut().unwrap();
         let connections = properties.remove("privateLinkServiceConnections").unwrap();
         properties.insert("manualPrivateLinkServiceConnections".into(), connections);
         let manual = PrivateEndpoint::read(&body).unwrap();
@@ -274,10 +232,8 @@ mod tests {
 
     #[test]
     fn a_torn_endpoint_is_pending_and_without_an_interface() {
-        let bare = PrivateEndpoint::read(
-            &json!({"id": format!("{GROUP_ID}/Microsoft.Network/privateEndpoints/pe1")}),
-        )
-        .unwrap();
+        let bare = PrivateEndpoint::read(&json!({"id": format!("{GROUP_ID}/Microsoft.Network/privateEndpoints/pe1")}))
+            .unwrap();
         assert_eq!(bare.connection.status, ConnectionStatus::Pending);
         assert!(bare.nic_id.is_none() && bare.target_id.is_none() && bare.tags.is_empty());
         assert_eq!(PrivateEndpoint::read(&json!({"name": "pe1"})), None);
@@ -286,23 +242,13 @@ mod tests {
     #[test]
     fn an_update_of_tags_keeps_what_others_have_set_and_drops_what_only_azure_says() {
         let endpoint = PrivateEndpoint::read(&seen()).unwrap();
-        let changes = BTreeMap::from([
-            ("uko-operator-owner".to_owned(), Some("new".to_owned())),
-            ("gone".to_owned(), None),
-        ]);
+        let changes =
+            BTreeMap::from([("uko-operator-owner".to_owned(), Some("new".to_owned())), ("gone".to_owned(), None)]);
         let body = endpoint.with_tags(&changes);
+        assert_eq!(body.pointer("/tags").unwrap(), &json!({"team": "keys", "uko-operator-owner": "new"}));
+        assert_eq!(body.pointer("/properties/applicationSecurityGroups/0/id").unwrap(), "asg");
         assert_eq!(
-            body.pointer("/tags").unwrap(),
-            &json!({"team": "keys", "uko-operator-owner": "new"})
-        );
-        assert_eq!(
-            body.pointer("/properties/applicationSecurityGroups/0/id")
-                .unwrap(),
-            "asg"
-        );
-        assert_eq!(
-            body.pointer("/properties/privateLinkServiceConnections/0/properties/groupIds")
-                .unwrap(),
+            body.pointer("/properties/privateLinkServiceConnections/0/properties/groupIds").unwrap(),
             &json!(["vault"])
         );
         let text = body.to_string();
@@ -324,48 +270,23 @@ mod tests {
         let mut draft = PrivateEndpointDraft {
             location: "westeurope".into(),
             tags: BTreeMap::from([("uko-operator-owner".into(), "hash".into())]),
-            subnet_id: ArmId::parse(&format!(
-                "{GROUP_ID}/Microsoft.Network/virtualNetworks/vnet1/subnets/pe"
-            ))
-            .unwrap(),
+            subnet_id: ArmId::parse(&format!("{GROUP_ID}/Microsoft.Network/virtualNetworks/vnet1/subnets/pe")).unwrap(),
             vault_id: ArmId::parse(&format!("{GROUP_ID}/Microsoft.KeyVault/vaults/kv1")).unwrap(),
             network_interface_name: Some("pe1-nic".into()),
             private_ip_address: None,
             manual_request: None,
         };
         let automatic = draft.body("pe1");
-        assert_eq!(
-            automatic
-                .pointer("/properties/privateLinkServiceConnections/0/name")
-                .unwrap(),
-            "pe1"
-        );
-        assert!(
-            automatic
-                .pointer("/properties/manualPrivateLinkServiceConnections")
-                .is_none()
-        );
+        assert_eq!(automatic.pointer("/properties/privateLinkServiceConnections/0/name").unwrap(), "pe1");
+        assert!(automatic.pointer("/properties/manualPrivateLinkServiceConnections").is_none());
         draft.manual_request = Some("please".into());
         draft.private_ip_address = Some("10.0.0.10".into());
         let manual = draft.body("pe1");
-        assert!(
-            manual
-                .pointer("/properties/privateLinkServiceConnections")
-                .is_none()
-        );
+        assert!(manual.pointer("/properties/privateLinkServiceConnections").is_none());
         assert_eq!(
-            manual
-                .pointer(
-                    "/properties/manualPrivateLinkServiceConnections/0/properties/requestMessage"
-                )
-                .unwrap(),
+            manual.pointer("/properties/manualPrivateLinkServiceConnections/0/properties/requestMessage").unwrap(),
             "please"
         );
-        assert_eq!(
-            manual
-                .pointer("/properties/ipConfigurations/0/properties/memberName")
-                .unwrap(),
-            "default"
-        );
+        assert_eq!(manual.pointer("/properties/ipConfigurations/0/properties/memberName").unwrap(), "default");
     }
 }

@@ -21,35 +21,14 @@ pub enum KeyVaultRole {
 
 /// Built-in roles by the last part of their definition's id.
 const ROLES: [(&str, KeyVaultRole); 7] = [
-    (
-        "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
-        KeyVaultRole::Sufficient,
-    ),
-    (
-        "00482a5a-887f-4fb3-b363-3b7fe8e74483",
-        KeyVaultRole::Sufficient,
-    ),
-    (
-        "21090545-7ca7-4776-b22c-e363652d74d2",
-        KeyVaultRole::ObserveOnly,
-    ),
-    (
-        "12338af0-0e69-4776-bea7-57ae8d297424",
-        KeyVaultRole::Insufficient,
-    ),
+    ("14b46e9e-c2b7-41b4-b07b-48a6ebf60603", KeyVaultRole::Sufficient),
+    ("00482a5a-887f-4fb3-b363-3b7fe8e74483", KeyVaultRole::Sufficient),
+    ("21090545-7ca7-4776-b22c-e363652d74d2", KeyVaultRole::ObserveOnly),
+    ("12338af0-0e69-4776-bea7-57ae8d297424", KeyVaultRole::Insufficient),
     // Key Vault Contributor, Owner and Contributor manage vaults and hold no right on keys.
-    (
-        "f25e0fa2-a7c8-4377-a976-54943a77a395",
-        KeyVaultRole::Insufficient,
-    ),
-    (
-        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-        KeyVaultRole::Insufficient,
-    ),
-    (
-        "b24988ac-6180-42a0-ab88-20f7382dd24c",
-        KeyVaultRole::Insufficient,
-    ),
+    ("f25e0fa2-a7c8-4377-a976-54943a77a395", KeyVaultRole::Insufficient),
+    ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", KeyVaultRole::Insufficient),
+    ("b24988ac-6180-42a0-ab88-20f7382dd24c", KeyVaultRole::Insufficient),
 ];
 
 /// One role, held by one identity, at one place.
@@ -73,8 +52,7 @@ impl RoleAssignment {
         Some(Self {
             principal_id: wire::owned(value, "/properties/principalId"),
             // Built-in roles may come without a subscription in front.
-            role_definition_id: ArmId::parse(role)
-                .or_else(|| ArmId::parse(&format!("/subscriptions/any{role}"))),
+            role_definition_id: ArmId::parse(role).or_else(|| ArmId::parse(&format!("/subscriptions/any{role}"))),
             scope: wire::owned(value, "/properties/scope"),
             conditional: wire::text(value, "/properties/condition").is_some(),
         })
@@ -89,12 +67,8 @@ impl RoleAssignment {
         let Some(id) = &self.role_definition_id else {
             return KeyVaultRole::Unknown;
         };
-        let is_it =
-            |(guid, _): &&(&str, KeyVaultRole)| guid.eq_ignore_ascii_case(id.last_segment());
-        ROLES
-            .iter()
-            .find(is_it)
-            .map_or(KeyVaultRole::Unknown, |(_, role)| *role)
+        let is_it = |(guid, _): &&(&str, KeyVaultRole)| guid.eq_ignore_ascii_case(id.last_segment());
+        ROLES.iter().find(is_it).map_or(KeyVaultRole::Unknown, |(_, role)| *role)
     }
 
     /// True when it counts for the whole vault: at the vault, or above it; not at a single key.
@@ -120,13 +94,11 @@ mod tests {
 
     use super::*;
 
-    const VAULT: &str =
-        "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1";
+    const VAULT: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1";
     const OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
 
     fn assignment(role: &str, scope: &str, condition: &Value) -> RoleAssignment {
-        let definition =
-            format!("/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/{role}");
+        let definition = format!("/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/{role}");
         RoleAssignment::read(&json!({"properties": {"roleDefinitionId": definition, "principalId": "o", "scope": scope, "condition": condition}})).unwrap()
     }
 
@@ -135,22 +107,10 @@ mod tests {
         let worth = |role: &str| assignment(role, VAULT, &Value::Null).role();
         assert_eq!(worth(OFFICER), KeyVaultRole::Sufficient);
         assert_eq!(worth(&OFFICER.to_uppercase()), KeyVaultRole::Sufficient);
-        assert_eq!(
-            worth("21090545-7ca7-4776-b22c-e363652d74d2"),
-            KeyVaultRole::ObserveOnly
-        );
-        assert_eq!(
-            worth("12338af0-0e69-4776-bea7-57ae8d297424"),
-            KeyVaultRole::Insufficient
-        );
-        assert_eq!(
-            worth("11111111-1111-1111-1111-111111111111"),
-            KeyVaultRole::Unknown
-        );
-        assert_eq!(
-            assignment(OFFICER, VAULT, &json!("@Resource[x]")).role(),
-            KeyVaultRole::Unknown
-        );
+        assert_eq!(worth("21090545-7ca7-4776-b22c-e363652d74d2"), KeyVaultRole::ObserveOnly);
+        assert_eq!(worth("12338af0-0e69-4776-bea7-57ae8d297424"), KeyVaultRole::Insufficient);
+        assert_eq!(worth("11111111-1111-1111-1111-111111111111"), KeyVaultRole::Unknown);
+        assert_eq!(assignment(OFFICER, VAULT, &json!("@Resource[x]")).role(), KeyVaultRole::Unknown);
     }
 
     #[test]
@@ -166,11 +126,7 @@ mod tests {
         ] {
             assert!(covers(scope), "{scope}");
         }
-        for scope in [
-            "/subscriptions/s/resourceGroups/r",
-            &format!("{VAULT}/keys/k"),
-            "/subscriptions/other",
-        ] {
+        for scope in ["/subscriptions/s/resourceGroups/r", &format!("{VAULT}/keys/k"), "/subscriptions/other"] {
             assert!(!covers(scope), "{scope}");
         }
     }

@@ -7,9 +7,8 @@ use serde_json::Value;
 use super::super::{ArmId, ConnectionState, ProvisioningState, wire};
 
 /// The ten key permissions that UKO needs on a vault with access policies.
-pub const UKO_KEY_PERMISSIONS: [&str; 10] = [
-    "create", "import", "update", "list", "delete", "get", "recover", "purge", "backup", "restore",
-];
+pub const UKO_KEY_PERMISSIONS: [&str; 10] =
+    ["create", "import", "update", "list", "delete", "get", "recover", "purge", "backup", "restore"];
 
 /// The tier. Only Premium holds keys in an HSM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,10 +92,7 @@ impl AccessPolicy {
             tenant_id: wire::owned(value, "/tenantId")?,
             object_id: wire::owned(value, "/objectId")?,
             application_id: wire::owned(value, "/applicationId"),
-            keys: wire::texts(value, "/permissions/keys")
-                .iter()
-                .map(|word| word.to_ascii_lowercase())
-                .collect(),
+            keys: wire::texts(value, "/permissions/keys").iter().map(|word| word.to_ascii_lowercase()).collect(),
         })
     }
 }
@@ -175,17 +171,11 @@ impl Vault {
             sku: sku(wire::text(value, "/properties/sku/name")),
             vault_uri: wire::owned(value, &at("vaultUri")),
             rbac: wire::flag(value, &at("enableRbacAuthorization")).unwrap_or(false),
-            access_policies: wire::list(value, &at("accessPolicies"))
-                .iter()
-                .filter_map(AccessPolicy::read)
-                .collect(),
+            access_policies: wire::list(value, &at("accessPolicies")).iter().filter_map(AccessPolicy::read).collect(),
             soft_delete: wire::flag(value, &at("enableSoftDelete")).unwrap_or(true),
             purge_protection: wire::flag(value, &at("enablePurgeProtection")).unwrap_or(false),
             soft_delete_days: days.and_then(|days| u32::try_from(days).ok()),
-            public_network_access: PublicAccess::read(wire::text(
-                value,
-                &at("publicNetworkAccess"),
-            )),
+            public_network_access: PublicAccess::read(wire::text(value, &at("publicNetworkAccess"))),
             connections: wire::list(value, &at("privateEndpointConnections"))
                 .iter()
                 .filter_map(PrivateEndpointConnection::read)
@@ -208,19 +198,14 @@ impl Vault {
         if held.contains(&"all") {
             return Vec::new();
         }
-        UKO_KEY_PERMISSIONS
-            .into_iter()
-            .filter(|permission| !held.contains(permission))
-            .collect()
+        UKO_KEY_PERMISSIONS.into_iter().filter(|permission| !held.contains(permission)).collect()
     }
 
     /// The connection of a private endpoint.
     #[must_use]
     pub fn connection_of(&self, private_endpoint: &ArmId) -> Option<&PrivateEndpointConnection> {
         let is_ours = |id: &ArmId| id.same_as(private_endpoint);
-        self.connections
-            .iter()
-            .find(|connection| connection.private_endpoint_id.as_ref().is_some_and(is_ours))
+        self.connections.iter().find(|connection| connection.private_endpoint_id.as_ref().is_some_and(is_ours))
     }
 }
 
@@ -254,9 +239,7 @@ impl DeletedVault {
     pub fn read(value: &Value) -> Option<Self> {
         let at = |name: &str| format!("/properties/{name}");
         let vault_id = wire::id(value, &at("vaultId"));
-        wire::text(value, "/name")
-            .map(str::len)
-            .or(vault_id.as_ref().map(|id| id.as_str().len()))?;
+        wire::text(value, "/name").map(str::len).or(vault_id.as_ref().map(|id| id.as_str().len()))?;
         Some(Self {
             vault_id,
             location: wire::owned(value, &at("location")),
@@ -278,11 +261,7 @@ mod tests {
 
     fn vault(properties: &Value) -> Vault {
         let mut body = json!({"id": ID, "name": "kv1", "location": "westeurope", "properties": {"tenantId": "T"}, "systemData": {"x": 1}});
-        let members = body
-            .pointer_mut("/properties")
-            .unwrap()
-            .as_object_mut()
-            .unwrap();
+        let members = body.pointer_mut("/properties").unwrap().as_object_mut().unwrap();
         members.extend(properties.as_object().unwrap().clone());
         Vault::read(&body).unwrap()
     }
@@ -308,34 +287,27 @@ mod tests {
             ("SecuredByPerimeter", PublicAccess::SecuredByPerimeter),
             ("Later", PublicAccess::Other("Later".into())),
         ] {
-            assert_eq!(
-                vault(&json!({ "publicNetworkAccess": word })).public_network_access,
-                want
-            );
+            assert_eq!(vault(&json!({ "publicNetworkAccess": word })).public_network_access, want);
         }
     }
 
     #[test]
     fn missing_permissions_are_counted_for_the_identity_itself_only() {
         let policy = |oid: &str, keys: Value| json!({"tenantId": "t", "objectId": oid, "permissions": {"keys": keys}});
-        let of = |policies: Value| {
-            vault(&json!({ "accessPolicies": policies })).missing_key_permissions("T", "O")
-        };
+        let of = |policies: Value| vault(&json!({ "accessPolicies": policies })).missing_key_permissions("T", "O");
         assert_eq!(of(json!([])), UKO_KEY_PERMISSIONS);
         assert_eq!(of(json!([policy("o", json!(["ALL"]))])), Vec::<&str>::new());
         assert_eq!(of(json!([policy("other", json!(["all"]))])).len(), 10);
-        let most = json!([
-            "Create", "Import", "Update", "List", "Delete", "Get", "Recover", "Backup", "wrapKey"
-        ]);
+        let most = json!(["Create", "Import", "Update", "List", "Delete", "Get", "Recover", "Backup", "wrapKey"]);
         assert_eq!(of(json!([policy("O", most)])), ["purge", "restore"]);
-        let on_behalf = json!([{"tenantId": "T", "objectId": "O", "applicationId": "A", "permissions": {"keys": ["all"]}}]);
+        let on_behalf =
+            json!([{"tenantId": "T", "objectId": "O", "applicationId": "A", "permissions": {"keys": ["all"]}}]);
         assert_eq!(of(on_behalf).len(), 10);
     }
 
     #[test]
     fn a_connection_is_found_by_its_endpoint_in_any_case() {
-        let endpoint =
-            "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe1";
+        let endpoint = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe1";
         let seen = vault(&json!({"privateEndpointConnections": [
             {"id": format!("{ID}/privateEndpointConnections/c0"), "properties": {}},
             {"id": format!("{ID}/privateEndpointConnections/c1"), "properties": {"provisioningState": "Succeeded",
@@ -343,20 +315,13 @@ mod tests {
             {"properties": {}},
         ]}));
         assert_eq!(seen.connections.len(), 2);
-        let ours = seen
-            .connection_of(&ArmId::parse(endpoint).unwrap())
-            .unwrap();
+        let ours = seen.connection_of(&ArmId::parse(endpoint).unwrap()).unwrap();
         assert_eq!(ours.name, "c1");
     }
 
     #[test]
     fn a_body_that_is_no_vault_is_not_taken_for_one() {
-        for body in [
-            json!(null),
-            json!([]),
-            json!({"id": ID}),
-            json!({"properties": {"tenantId": "T"}}),
-        ] {
+        for body in [json!(null), json!([]), json!({"id": ID}), json!({"properties": {"tenantId": "T"}})] {
             assert_eq!(Vault::read(&body), None);
         }
     }
@@ -368,10 +333,7 @@ mod tests {
             "deletionDate": "2026-01-01T00:00:00Z", "scheduledPurgeDate": "2026-04-01T00:00:00Z", "purgeProtectionEnabled": true}}),
         );
         let deleted = deleted.unwrap();
-        assert_eq!(
-            deleted.scheduled_purge_date.as_deref(),
-            Some("2026-04-01T00:00:00Z")
-        );
+        assert_eq!(deleted.scheduled_purge_date.as_deref(), Some("2026-04-01T00:00:00Z"));
         assert_eq!(DeletedVault::read(&json!({"properties": {}})), None);
     }
 }

@@ -18,15 +18,12 @@ use serde_json::Value;
 
 pub use connector::{Connector, ConnectorState};
 pub use endpoint::{
-    ClientProtocol, ConnectionType, Endpoint, EndpointChange, EndpointDraft, EndpointStatus,
-    ServerProtocol,
+    ClientProtocol, ConnectionType, Endpoint, EndpointChange, EndpointDraft, EndpointStatus, ServerProtocol,
 };
 pub use source::{Source, SourceBinding, SourceKind};
 pub use writer::SatelliteWriter;
 
-use super::{
-    ConnectorId, EndpointId, Iam, IbmCredential, iam::Identity, member::Unreadable, route,
-};
+use super::{ConnectorId, EndpointId, Iam, IbmCredential, iam::Identity, member::Unreadable, route};
 use crate::clouds::{
     hosts::{LINK_HOST, LinkScope},
     http::{Answer, Bearer, Body, Error, Http, Request, Service},
@@ -48,12 +45,7 @@ impl Satellite {
     /// Makes the client; no call is made.
     #[must_use]
     pub fn new(http: Http, iam: Iam, credential: IbmCredential, scope: LinkScope) -> Self {
-        Self {
-            http,
-            iam,
-            credential: Arc::new(credential),
-            scope,
-        }
+        Self { http, iam, credential: Arc::new(credential), scope }
     }
 
     /// The same client, with the right to write.
@@ -78,10 +70,7 @@ impl Satellite {
     pub async fn connector(&self, id: &ConnectorId) -> Result<Option<Connector>, Error> {
         match self.scope {
             LinkScope::Connectors => graph::connector(self, id).await,
-            LinkScope::Locations => Ok(self
-                .link_view(id)
-                .await?
-                .map(|view| wire::location(id, &view))),
+            LinkScope::Locations => Ok(self.link_view(id).await?.map(|view| wire::location(id, &view))),
         }
     }
 
@@ -90,11 +79,7 @@ impl Satellite {
     /// Shape: graph query `satelliteConnectors`, edges and `pageInfo` \[D\].
     /// # Errors
     /// As [`Satellite::connector`]; under [`LinkScope::Locations`] `Invalid`: locations have no names.
-    pub async fn connectors_named(
-        &self,
-        name: &str,
-        region: &str,
-    ) -> Result<Vec<Connector>, Error> {
+    pub async fn connectors_named(&self, name: &str, region: &str) -> Result<Vec<Connector>, Error> {
         match self.scope {
             LinkScope::Connectors => graph::connectors_named(self, name, region).await,
             LinkScope::Locations => Err(graph::names_unsupported()),
@@ -116,9 +101,7 @@ impl Satellite {
     /// # Errors
     /// `NotFound`, reason `ConnectorNotFound`. `Transient` for an answer that is no list: never an empty list.
     pub async fn endpoints(&self, connector: &ConnectorId) -> Result<Vec<Endpoint>, Error> {
-        let answer = self
-            .ask("ListEndpoints", &[connector.as_str(), "endpoints"])
-            .await?;
+        let answer = self.ask("ListEndpoints", &[connector.as_str(), "endpoints"]).await?;
         read(&answer, wire::endpoints)
     }
 
@@ -128,17 +111,8 @@ impl Satellite {
     /// Shape: `GET …/endpoints/{endpoint}`; `client_host` and `client_port` may be null for a while \[S\].
     /// # Errors
     /// As [`Satellite::endpoints`].
-    pub async fn endpoint(
-        &self,
-        connector: &ConnectorId,
-        id: &EndpointId,
-    ) -> Result<Option<Endpoint>, Error> {
-        let answer = self
-            .ask(
-                "GetEndpoint",
-                &[connector.as_str(), "endpoints", id.as_str()],
-            )
-            .await?;
+    pub async fn endpoint(&self, connector: &ConnectorId, id: &EndpointId) -> Result<Option<Endpoint>, Error> {
+        let answer = self.ask("GetEndpoint", &[connector.as_str(), "endpoints", id.as_str()]).await?;
         if !no_such_route_or_thing(&answer) {
             return read(&answer, wire::endpoint).map(Some);
         }
@@ -152,9 +126,7 @@ impl Satellite {
     /// # Errors
     /// As [`Satellite::endpoints`].
     pub async fn sources(&self, connector: &ConnectorId) -> Result<Vec<Source>, Error> {
-        let answer = self
-            .ask("ListSources", &[connector.as_str(), "sources"])
-            .await?;
+        let answer = self.ask("ListSources", &[connector.as_str(), "sources"]).await?;
         read(&answer, wire::sources)
     }
 
@@ -172,9 +144,7 @@ impl Satellite {
         let answer = self.ask("ListEndpointSources", &path).await?;
         if no_such_route_or_thing(&answer) {
             let endpoint = self.endpoint(connector, id).await?;
-            return endpoint
-                .and_then(|endpoint| endpoint.sources)
-                .ok_or_else(|| refusal::link(&answer));
+            return endpoint.and_then(|endpoint| endpoint.sources).ok_or_else(|| refusal::link(&answer));
         }
         read(&answer, wire::bindings)
     }
@@ -195,13 +165,7 @@ impl Satellite {
         self.send(operation, Method::GET, path, Body::Empty).await
     }
 
-    async fn send(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &[&str],
-        body: Body,
-    ) -> Result<Answer, Error> {
+    async fn send(&self, operation: &'static str, method: Method, path: &[&str], body: Body) -> Result<Answer, Error> {
         let base = route::base(Service::Link, operation, LINK_HOST)?;
         let prefix = ["v1", self.scope.as_str()];
         let segments: Vec<&str> = prefix.iter().chain(path).copied().collect();
@@ -215,10 +179,7 @@ impl Satellite {
     }
 }
 
-fn read<T>(
-    answer: &Answer,
-    read: impl FnOnce(&Value) -> Result<T, Unreadable>,
-) -> Result<T, Error> {
+fn read<T>(answer: &Answer, read: impl FnOnce(&Value) -> Result<T, Unreadable>) -> Result<T, Error> {
     if !answer.is_success() {
         return Err(refusal::link(answer));
     }

@@ -42,11 +42,9 @@ fn link_verdict(answer: &Answer) -> Verdict {
             "SourceNameTaken",
             "The connector has a source of this name, or is busy; it is looked at again.",
         ),
-        409 | 412 | 423 => (
-            Class::Conflict,
-            "LinkConflict",
-            "Somebody else changes the connector; it is looked at again.",
-        ),
+        409 | 412 | 423 => {
+            (Class::Conflict, "LinkConflict", "Somebody else changes the connector; it is looked at again.")
+        }
         405 | 501 => (
             Class::AwaitingPerson,
             "LinkRouteUnsupported",
@@ -118,17 +116,13 @@ pub(super) fn graph(answer: &Answer) -> Error {
 
 /// The graph's own errors, which come with status 200 \[D\]; their codes are unpublished, these are the usual ones \[I\].
 pub(super) fn graph_errors(answer: &Answer, errors: &[Value]) -> Error {
-    let code = errors
-        .iter()
-        .find_map(|error| error.pointer("/extensions/code")?.as_str());
+    let code = errors.iter().find_map(|error| error.pointer("/extensions/code")?.as_str());
     let (class, reason, advice) = match code {
         Some("UNAUTHENTICATED") => unauthenticated(),
         Some("FORBIDDEN") => forbidden(),
-        Some(_) | None => (
-            Class::Transient,
-            "ConnectorLookupFailed",
-            "IBM Cloud could not look the connector up; it is asked again.",
-        ),
+        Some(_) | None => {
+            (Class::Transient, "ConnectorLookupFailed", "IBM Cloud could not look the connector up; it is asked again.")
+        }
     };
     let error = answer.error(class, reason, advice);
     match code {
@@ -164,64 +158,18 @@ mod tests {
     fn a_status_means_what_the_table_says() {
         for (operation, status, body, class, reason) in [
             ("ListEndpoints", 401, "", Class::Denied, "LinkTokenRejected"),
-            (
-                "CreateEndpoint",
-                403,
-                "{\"message\":\"limited\"}",
-                Class::AwaitingPerson,
-                "LinkPermissionDenied",
-            ),
-            (
-                "ListEndpoints",
-                404,
-                "",
-                Class::NotFound,
-                "ConnectorNotFound",
-            ),
+            ("CreateEndpoint", 403, "{\"message\":\"limited\"}", Class::AwaitingPerson, "LinkPermissionDenied"),
+            ("ListEndpoints", 404, "", Class::NotFound, "ConnectorNotFound"),
             ("BindSources", 404, "", Class::NotFound, "EndpointNotFound"),
-            (
-                "CreateEndpoint",
-                409,
-                "{}",
-                Class::Conflict,
-                "EndpointNameTaken",
-            ),
+            ("CreateEndpoint", 409, "{}", Class::Conflict, "EndpointNameTaken"),
             ("UpdateEndpoint", 409, "{}", Class::Conflict, "LinkConflict"),
-            (
-                "CreateEndpoint",
-                400,
-                "{}",
-                Class::AwaitingPerson,
-                "LinkRequestRejected",
-            ),
-            (
-                "UpdateEndpoint",
-                422,
-                "<html>",
-                Class::AwaitingPerson,
-                "LinkRequestRejected",
-            ),
-            (
-                "CreateEndpoint",
-                429,
-                "rate limit",
-                Class::Throttled,
-                "LinkThrottled",
-            ),
-            (
-                "CreateEndpoint",
-                502,
-                "<html>",
-                Class::Transient,
-                "LinkUnavailable",
-            ),
+            ("CreateEndpoint", 400, "{}", Class::AwaitingPerson, "LinkRequestRejected"),
+            ("UpdateEndpoint", 422, "<html>", Class::AwaitingPerson, "LinkRequestRejected"),
+            ("CreateEndpoint", 429, "rate limit", Class::Throttled, "LinkThrottled"),
+            ("CreateEndpoint", 502, "<html>", Class::Transient, "LinkUnavailable"),
         ] {
             let error = link(&answer(Service::Link, operation, status, body));
-            assert_eq!(
-                (error.class, error.reason),
-                (class, reason),
-                "{operation} {status}"
-            );
+            assert_eq!((error.class, error.reason), (class, reason), "{operation} {status}");
         }
     }
 
@@ -230,10 +178,7 @@ mod tests {
         let body = r#"{"message":"The number of endpoints exceeds the limit of this connector."}"#;
         for status in [400, 403, 409, 422] {
             let error = link(&answer(Service::Link, "CreateEndpoint", status, body));
-            assert_eq!(
-                (error.class, error.reason),
-                (Class::AwaitingPerson, "EndpointQuotaExceeded")
-            );
+            assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "EndpointQuotaExceeded"));
         }
         let error = link(&answer(Service::Link, "UpdateEndpoint", 400, body));
         assert_eq!(error.reason, "LinkRequestRejected");
@@ -241,12 +186,8 @@ mod tests {
 
     #[test]
     fn no_error_shows_what_ibm_said() {
-        let error = link(&answer(
-            Service::Link,
-            "CreateEndpoint",
-            400,
-            r#"{"message":"apikey hunter2","code":"no way"}"#,
-        ));
+        let error =
+            link(&answer(Service::Link, "CreateEndpoint", 400, r#"{"message":"apikey hunter2","code":"no way"}"#));
         assert!(!format!("{error:?} {error}").contains("hunter2"));
         assert_eq!(error.code, None);
     }
@@ -255,21 +196,9 @@ mod tests {
     fn an_error_of_the_graph_comes_with_status_200() {
         let good = answer(Service::Containers, "GetConnector", 200, "");
         for (errors, class, reason) in [
-            (
-                json!([{"message": "x"}]),
-                Class::Transient,
-                "ConnectorLookupFailed",
-            ),
-            (
-                json!([{"extensions": {"code": "FORBIDDEN"}}]),
-                Class::AwaitingPerson,
-                "ConnectorLookupDenied",
-            ),
-            (
-                json!([{"extensions": {"code": "UNAUTHENTICATED"}}]),
-                Class::Denied,
-                "ConnectorLookupTokenRejected",
-            ),
+            (json!([{"message": "x"}]), Class::Transient, "ConnectorLookupFailed"),
+            (json!([{"extensions": {"code": "FORBIDDEN"}}]), Class::AwaitingPerson, "ConnectorLookupDenied"),
+            (json!([{"extensions": {"code": "UNAUTHENTICATED"}}]), Class::Denied, "ConnectorLookupTokenRejected"),
         ] {
             let error = graph_errors(&good, errors.as_array().map_or(&[], Vec::as_slice));
             assert_eq!((error.class, error.reason), (class, reason));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ClientProtocol, ConnectionType, Connector, ConnectorState, Endpoint, EndpointChange,
-    EndpointDraft, EndpointStatus, ServerProtocol, Source, SourceBinding, SourceKind,
+    ClientProtocol, ConnectionType, Connector, ConnectorState, Endpoint, EndpointChange, EndpointDraft, EndpointStatus,
+    ServerProtocol, Source, SourceBinding, SourceKind,
 };
 use crate::clouds::ibm::{
     ConnectorId, EndpointId, SourceId,
@@ -44,13 +44,9 @@ pub(super) fn connector(node: &Value) -> Result<Connector, Unreadable> {
 }
 
 pub(super) fn connector_page(data: &Value) -> Result<ConnectorPage, Unreadable> {
-    let found = data
-        .get("satelliteConnectors")
-        .ok_or(Unreadable("satelliteConnectors"))?;
+    let found = data.get("satelliteConnectors").ok_or(Unreadable("satelliteConnectors"))?;
     let edges = list(found, "edges")?;
-    let nodes = edges
-        .iter()
-        .map(|edge| edge.get("node").unwrap_or(&Value::Null));
+    let nodes = edges.iter().map(|edge| edge.get("node").unwrap_or(&Value::Null));
     let page = found.get("pageInfo").unwrap_or(&Value::Null);
     let more = truth(page, "hasNextPage").unwrap_or(false);
     Ok(ConnectorPage {
@@ -102,9 +98,7 @@ pub(super) fn endpoint(object: &Value) -> Result<Endpoint, Unreadable> {
         client_host: filled(object, "client_host"),
         client_port: number(object, "client_port").filter(|port| *port != 0),
         status: EndpointStatus::of(&word("status")),
-        sources: bound
-            .map(|bound| bound.iter().map(binding).collect())
-            .transpose()?,
+        sources: bound.map(|bound| bound.iter().map(binding).collect()).transpose()?,
     })
 }
 
@@ -139,14 +133,8 @@ pub(super) fn create_endpoint(draft: &EndpointDraft) -> Value {
     body.insert("display_name".into(), draft.display_name.as_str().into());
     body.insert("server_host".into(), draft.server_host.as_str().into());
     body.insert("server_port".into(), draft.server_port.into());
-    body.insert(
-        "client_protocol".into(),
-        draft.client_protocol.as_str().into(),
-    );
-    body.insert(
-        "server_protocol".into(),
-        draft.server_protocol.as_str().into(),
-    );
+    body.insert("client_protocol".into(), draft.client_protocol.as_str().into());
+    body.insert("server_protocol".into(), draft.server_protocol.as_str().into());
     if let Some(timeout) = draft.inactivity_timeout {
         body.insert("timeout".into(), timeout.as_secs().into());
     }
@@ -169,21 +157,13 @@ pub(super) fn update_endpoint(change: &EndpointChange) -> Value {
         ("display_name", display_name.as_deref().map(Value::from)),
         ("server_host", server_host.as_deref().map(Value::from)),
         ("server_port", server_port.map(Value::from)),
-        (
-            "client_protocol",
-            client_protocol.as_ref().map(|word| word.as_str().into()),
-        ),
+        ("client_protocol", client_protocol.as_ref().map(|word| word.as_str().into())),
         ("server_protocol", Some(server_protocol.as_str().into())),
-        (
-            "timeout",
-            inactivity_timeout.map(|timeout| timeout.as_secs().into()),
-        ),
+        ("timeout", inactivity_timeout.map(|timeout| timeout.as_secs().into())),
         ("created_by", created_by.as_deref().map(Value::from)),
         ("enabled", enabled.map(Value::from)),
     ];
-    let set = members
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(set.collect())
 }
 
@@ -196,19 +176,13 @@ pub(super) fn update_source(addresses: &[String]) -> Value {
 }
 
 pub(super) fn bind_sources(states: &[(SourceId, bool)]) -> Value {
-    let states = states
-        .iter()
-        .map(|(id, enabled)| json!({"source_id": id.as_str(), "enabled": enabled}));
+    let states = states.iter().map(|(id, enabled)| json!({"source_id": id.as_str(), "enabled": enabled}));
     json!({"sources": states.collect::<Vec<_>>()})
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a failed unwrap is a failed test"
-    )]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
 
     use super::*;
 
@@ -237,15 +211,13 @@ mod tests {
         assert_eq!(bare.status, EndpointStatus::Other(String::new()));
         assert_eq!(bare.server_port, None);
         assert_eq!(bare.sources, None);
-        assert_eq!(
-            endpoint(&json!({"display_name": "n"})),
-            Err(Unreadable("endpoint_id"))
-        );
+        assert_eq!(endpoint(&json!({"display_name": "n"})), Err(Unreadable("endpoint_id")));
     }
 
     #[test]
     fn unknown_words_are_kept() {
-        let odd = json!({"endpoint_id": "e", "client_protocol": "quic", "server_protocol": "dtls", "status": "draining"});
+        let odd =
+            json!({"endpoint_id": "e", "client_protocol": "quic", "server_protocol": "dtls", "status": "draining"});
         let odd = endpoint(&odd).unwrap();
         assert_eq!(odd.client_protocol.as_str(), "quic");
         assert_eq!(odd.server_protocol, ServerProtocol::Other("dtls".into()));
@@ -264,23 +236,14 @@ mod tests {
         assert_eq!(page.connectors[0].region.as_deref(), Some("eu-de"));
         data["satelliteConnectors"]["pageInfo"]["hasNextPage"] = json!(false);
         assert_eq!(connector_page(&data).unwrap().next, None);
-        assert_eq!(
-            connector_page(&json!({"satelliteConnectors": null})),
-            Err(Unreadable("edges"))
-        );
+        assert_eq!(connector_page(&json!({"satelliteConnectors": null})), Err(Unreadable("edges")));
     }
 
     #[test]
     fn a_location_shows_its_tunnels_and_its_switch() {
         let id = ConnectorId::new("brbats7009sqna3dtest");
-        let up = location(
-            &id,
-            &json!({"desc": "site", "status": "enabled", "performance": {"tunnels": 3}}),
-        );
-        assert_eq!(
-            (up.name.as_str(), up.state, up.tunnels),
-            ("site", ConnectorState::Created, Some(3))
-        );
+        let up = location(&id, &json!({"desc": "site", "status": "enabled", "performance": {"tunnels": 3}}));
+        assert_eq!((up.name.as_str(), up.state, up.tunnels), ("site", ConnectorState::Created, Some(3)));
         let off = location(&id, &json!({"status": "disabled"}));
         assert_eq!(off.state, ConnectorState::Other("disabled".into()));
     }
@@ -311,34 +274,17 @@ mod tests {
         change.enabled = Some(false);
         change.server_port = Some(8443);
         assert!(!change.is_empty());
-        assert_eq!(
-            update_endpoint(&change),
-            json!({"server_protocol": "tls", "server_port": 8443, "enabled": false})
-        );
+        assert_eq!(update_endpoint(&change), json!({"server_protocol": "tls", "server_port": 8443, "enabled": false}));
     }
 
     #[test]
     fn rules_and_their_bindings_read_and_write_the_same_words() {
-        let rule = source(
-            &json!({"source_id": "U2F0-Source-x", "source_name": "uko-abc", "type": "user",
-            "addresses": ["10.0.0.0/8"], "location_id": "U2F0"}),
-        )
+        let rule = source(&json!({"source_id": "U2F0-Source-x", "source_name": "uko-abc", "type": "user",
+            "addresses": ["10.0.0.0/8"], "location_id": "U2F0"}))
         .unwrap();
-        assert_eq!(
-            (rule.kind, rule.addresses),
-            (SourceKind::User, vec!["10.0.0.0/8".to_owned()])
-        );
-        let bound =
-            bindings(&json!({"sources": [{"source_id": "s", "enabled": true, "pending": true}]}))
-                .unwrap();
-        assert_eq!(
-            bound,
-            [SourceBinding {
-                source_id: "s".into(),
-                enabled: true,
-                pending: true
-            }]
-        );
+        assert_eq!((rule.kind, rule.addresses), (SourceKind::User, vec!["10.0.0.0/8".to_owned()]));
+        let bound = bindings(&json!({"sources": [{"source_id": "s", "enabled": true, "pending": true}]})).unwrap();
+        assert_eq!(bound, [SourceBinding { source_id: "s".into(), enabled: true, pending: true }]);
         assert_eq!(
             bind_sources(&[("s".into(), true), ("t".into(), false)]),
             json!({"sources": [{"source_id": "s", "enabled": true}, {"source_id": "t", "enabled": false}]})

@@ -6,10 +6,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{
-    Endpoint, EndpointChange, EndpointDraft, Satellite, Source, no_such_route_or_thing, read,
-    refusal, wire,
-};
+use super::{Endpoint, EndpointChange, EndpointDraft, Satellite, Source, no_such_route_or_thing, read, refusal, wire};
 use crate::clouds::{
     http::{Answer, Body, Class, Error},
     ibm::{ConnectorId, EndpointId, SourceId},
@@ -34,20 +31,9 @@ impl SatelliteWriter {
     /// it may exist: list and compare `display_name` before repeating.
     /// # Cancel safety
     /// None: dropped in flight, the endpoint may exist.
-    pub async fn create_endpoint(
-        &self,
-        connector: &ConnectorId,
-        draft: &EndpointDraft,
-    ) -> Result<Endpoint, Error> {
+    pub async fn create_endpoint(&self, connector: &ConnectorId, draft: &EndpointDraft) -> Result<Endpoint, Error> {
         let path = [connector.as_str(), "endpoints"];
-        let answer = self
-            .write(
-                "CreateEndpoint",
-                Method::POST,
-                &path,
-                &wire::create_endpoint(draft),
-            )
-            .await?;
+        let answer = self.write("CreateEndpoint", Method::POST, &path, &wire::create_endpoint(draft)).await?;
         read(&answer, wire::endpoint)
     }
 
@@ -65,21 +51,12 @@ impl SatelliteWriter {
         change: &EndpointChange,
     ) -> Result<Endpoint, Error> {
         let path = [connector.as_str(), "endpoints", id.as_str()];
-        let answer = self
-            .write(
-                "UpdateEndpoint",
-                Method::PATCH,
-                &path,
-                &wire::update_endpoint(change),
-            )
-            .await?;
+        let answer = self.write("UpdateEndpoint", Method::PATCH, &path, &wire::update_endpoint(change)).await?;
         match read(&answer, wire::endpoint) {
             // The answer's body is published for locations only [I]: what was changed is read back.
-            Err(_) if answer.is_success() => self
-                .reader
-                .endpoint(connector, id)
-                .await?
-                .ok_or_else(|| answer.unreadable()),
+            Err(_) if answer.is_success() => {
+                self.reader.endpoint(connector, id).await?.ok_or_else(|| answer.unreadable())
+            }
             done => done,
         }
     }
@@ -91,25 +68,14 @@ impl SatelliteWriter {
     /// `AwaitingPerson`, reason `LinkRouteUnsupported`: the route is missing and the endpoint still there.
     /// # Cancel safety
     /// Safe to repeat.
-    pub async fn delete_endpoint(
-        &self,
-        connector: &ConnectorId,
-        id: &EndpointId,
-    ) -> Result<(), Error> {
+    pub async fn delete_endpoint(&self, connector: &ConnectorId, id: &EndpointId) -> Result<(), Error> {
         let path = [connector.as_str(), "endpoints", id.as_str()];
-        let answer = self
-            .reader
-            .send("DeleteEndpoint", Method::DELETE, &path, Body::Empty)
-            .await?;
+        let answer = self.reader.send("DeleteEndpoint", Method::DELETE, &path, Body::Empty).await?;
         if !no_such_route_or_thing(&answer) {
             return done(&answer);
         }
         let left = self.reader.endpoints(connector).await?;
-        if left.iter().any(|endpoint| endpoint.id == *id) {
-            Err(unsupported(&answer))
-        } else {
-            Ok(())
-        }
+        if left.iter().any(|endpoint| endpoint.id == *id) { Err(unsupported(&answer)) } else { Ok(()) }
     }
 
     /// Makes an access rule. It acts only once it is bound.
@@ -126,14 +92,7 @@ impl SatelliteWriter {
         addresses: &[String],
     ) -> Result<Source, Error> {
         let path = [connector.as_str(), "sources"];
-        let answer = self
-            .write(
-                "CreateSource",
-                Method::POST,
-                &path,
-                &wire::create_source(name, addresses),
-            )
-            .await?;
+        let answer = self.write("CreateSource", Method::POST, &path, &wire::create_source(name, addresses)).await?;
         read(&answer, wire::source)
     }
 
@@ -151,16 +110,7 @@ impl SatelliteWriter {
         addresses: &[String],
     ) -> Result<(), Error> {
         let path = [connector.as_str(), "sources", id.as_str()];
-        done(
-            &self
-                .write(
-                    "UpdateSource",
-                    Method::PATCH,
-                    &path,
-                    &wire::update_source(addresses),
-                )
-                .await?,
-        )
+        done(&self.write("UpdateSource", Method::PATCH, &path, &wire::update_source(addresses)).await?)
     }
 
     /// Switches rules on or off for one endpoint; rules that are not named stay as they are.
@@ -178,16 +128,7 @@ impl SatelliteWriter {
         states: &[(SourceId, bool)],
     ) -> Result<(), Error> {
         let path = [connector.as_str(), "endpoints", id.as_str(), "sources"];
-        done(
-            &self
-                .write(
-                    "BindSources",
-                    Method::PATCH,
-                    &path,
-                    &wire::bind_sources(states),
-                )
-                .await?,
-        )
+        done(&self.write("BindSources", Method::PATCH, &path, &wire::bind_sources(states)).await?)
     }
 
     /// Removes an access rule; one that is gone already is fine.
@@ -199,19 +140,12 @@ impl SatelliteWriter {
     /// Safe to repeat.
     pub async fn delete_source(&self, connector: &ConnectorId, id: &SourceId) -> Result<(), Error> {
         let path = [connector.as_str(), "sources", id.as_str()];
-        let answer = self
-            .reader
-            .send("DeleteSource", Method::DELETE, &path, Body::Empty)
-            .await?;
+        let answer = self.reader.send("DeleteSource", Method::DELETE, &path, Body::Empty).await?;
         if !no_such_route_or_thing(&answer) {
             return done(&answer);
         }
         let left = self.reader.sources(connector).await?;
-        if left.iter().any(|source| source.id == *id) {
-            Err(unsupported(&answer))
-        } else {
-            Ok(())
-        }
+        if left.iter().any(|source| source.id == *id) { Err(unsupported(&answer)) } else { Ok(()) }
     }
 
     async fn write(
@@ -221,18 +155,12 @@ impl SatelliteWriter {
         path: &[&str],
         body: &Value,
     ) -> Result<Answer, Error> {
-        self.reader
-            .send(operation, method, path, Body::json(body))
-            .await
+        self.reader.send(operation, method, path, Body::json(body)).await
     }
 }
 
 fn done(answer: &Answer) -> Result<(), Error> {
-    if answer.is_success() {
-        Ok(())
-    } else {
-        Err(refusal::link(answer))
-    }
+    if answer.is_success() { Ok(()) } else { Err(refusal::link(answer)) }
 }
 
 fn unsupported(answer: &Answer) -> Error {

@@ -35,8 +35,7 @@ impl UkoUrl {
         let url = Url::parse(text).ok()?;
         let bare = url.username().is_empty() && url.password().is_none();
         let plain = url.query().is_none() && url.fragment().is_none();
-        (url.scheme() == "https" && url.has_host() && bare && plain)
-            .then_some(Self { url, hosted: false })
+        (url.scheme() == "https" && url.has_host() && bare && plain).then_some(Self { url, hosted: false })
     }
 
     /// Whether the host is IBM's, so that an IAM token may go there.
@@ -72,16 +71,10 @@ mod tests {
     fn only_ibms_hosts_are_hosted() {
         let url = UkoUrl::parse_hosted("https://uko.eu-de.hs-crypto.cloud.ibm.com:9730").unwrap();
         assert!(url.is_hosted());
-        assert_eq!(
-            url.to_string(),
-            "https://uko.eu-de.hs-crypto.cloud.ibm.com:9730"
-        );
+        assert_eq!(url.to_string(), "https://uko.eu-de.hs-crypto.cloud.ibm.com:9730");
         assert_eq!(UkoUrl::parse_hosted("https://uko.example.com"), None);
         let own = UkoUrl::self_managed("https://uko.eu-de.hs-crypto.cloud.ibm.com:9730").unwrap();
-        assert!(
-            !own.is_hosted(),
-            "an address of the customer's own never gets an IAM token"
-        );
+        assert!(!own.is_hosted(), "an address of the customer's own never gets an IAM token");
     }
 
     #[test]

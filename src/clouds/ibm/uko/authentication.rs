@@ -68,20 +68,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(
-        http: Http,
-        iam: Iam,
-        cache: Arc<TokenCache>,
-        base: UkoUrl,
-        credential: UkoCredential,
-    ) -> Self {
-        Self {
-            http,
-            iam,
-            cache,
-            base,
-            credential: Arc::new(credential),
-        }
+    pub(super) fn new(http: Http, iam: Iam, cache: Arc<TokenCache>, base: UkoUrl, credential: UkoCredential) -> Self {
+        Self { http, iam, cache, base, credential: Arc::new(credential) }
     }
 
     pub(super) fn base(&self) -> &UkoUrl {
@@ -92,9 +80,7 @@ impl Session {
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Error> {
         match &*self.credential {
             UkoCredential::Iam(credential) if self.base.is_hosted() => {
-                self.http
-                    .send_as(&request, &self.iam.identity(credential))
-                    .await
+                self.http.send_as(&request, &self.iam.identity(credential)).await
             }
             UkoCredential::Iam(_) => Err(not_ibms(request.operation)),
             UkoCredential::OidcPassword { .. } | UkoCredential::Passcode { .. } => {
@@ -121,16 +107,8 @@ impl Session {
     fn login(&self) -> Option<Login> {
         let base = self.base.as_str();
         match &*self.credential {
-            UkoCredential::OidcPassword {
-                provider,
-                client_id,
-                client_secret,
-                username,
-                password,
-            } => {
-                let secret = client_secret
-                    .as_ref()
-                    .map_or("", |secret| secret.expose_secret());
+            UkoCredential::OidcPassword { provider, client_id, client_secret, username, password } => {
+                let secret = client_secret.as_ref().map_or("", |secret| secret.expose_secret());
                 let (user, password) = (username.expose_secret(), password.expose_secret());
                 let form = [
                     ("grant_type", "password"),
@@ -142,17 +120,10 @@ impl Session {
                 ];
                 Some(Login {
                     operation: "LoginOidc",
-                    path: vec![
-                        "oidc".into(),
-                        "endpoint".into(),
-                        provider.clone(),
-                        "token".into(),
-                    ],
+                    path: vec!["oidc".into(), "endpoint".into(), provider.clone(), "token".into()],
                     body: Body::form(&form),
                     member: "access_token",
-                    key: TokenKey::of(&[
-                        "uko-oidc", base, provider, client_id, secret, user, password,
-                    ]),
+                    key: TokenKey::of(&["uko-oidc", base, provider, client_id, secret, user, password]),
                 })
             }
             UkoCredential::Passcode { user_id, passcode } => {
@@ -172,9 +143,7 @@ impl Session {
     async fn sign_in(&self, login: Login) -> Result<AccessToken, Error> {
         let segments: Vec<&str> = login.path.iter().map(String::as_str).collect();
         let url = route::to(Service::Uko, login.operation, self.base.url(), &segments)?;
-        let request = Request::new(Service::Uko, login.operation, Method::POST, url)
-            .with_body(login.body)
-            .idempotent();
+        let request = Request::new(Service::Uko, login.operation, Method::POST, url).with_body(login.body).idempotent();
         let answer = self.http.send(&request, None).await?;
         if !answer.is_success() {
             return Err(refusal::login(&answer));
@@ -207,14 +176,9 @@ struct Login {
 }
 
 fn not_ibms(operation: &'static str) -> Error {
-    let advice = "An IBM Cloud credential is only sent to IBM's own hosts; a server of your own needs another authentication.";
-    Error::new(
-        Service::Uko,
-        operation,
-        Class::Invalid,
-        "UkoAuthenticationMismatch",
-        advice,
-    )
+    let advice =
+        "An IBM Cloud credential is only sent to IBM's own hosts; a server of your own needs another authentication.";
+    Error::new(Service::Uko, operation, Class::Invalid, "UkoAuthenticationMismatch", advice)
 }
 
 /// Reads the token of a login. The passcode login's already starts with `Bearer ` \[I\].
@@ -224,10 +188,7 @@ fn granted(body: &Value, member: &str) -> Option<AccessToken> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim(),
         Some(_) | None => text.as_str(),
     };
-    let life = number(body, "expires_in")
-        .map(Duration::from_secs)
-        .or_else(|| life_of(bare))
-        .unwrap_or(UNSAID_LIFE);
+    let life = number(body, "expires_in").map(Duration::from_secs).or_else(|| life_of(bare)).unwrap_or(UNSAID_LIFE);
     (!bare.is_empty()).then(|| AccessToken::fresh(bare.into(), life))
 }
 
@@ -235,9 +196,7 @@ fn granted(body: &Value, member: &str) -> Option<AccessToken> {
 fn life_of(token: &str) -> Option<Duration> {
     let claims: Value = serde_json::from_slice(&base64url(token.split('.').nth(1)?).ok()?).ok()?;
     let end = UNIX_EPOCH.checked_add(Duration::from_secs(number(&claims, "exp")?))?;
-    end.duration_since(SystemTime::now())
-        .ok()
-        .filter(|left| !left.is_zero())
+    end.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero())
 }
 
 #[cfg(test)]
@@ -252,28 +211,16 @@ mod tests {
     #[test]
     fn the_scheme_in_front_of_a_passcode_token_is_taken_off() {
         for text in ["Bearer abc", "bearer  abc", "abc"] {
-            let token =
-                granted(&json!({"authorizationToken": text}), "authorizationToken").unwrap();
+            let token = granted(&json!({"authorizationToken": text}), "authorizationToken").unwrap();
             assert_eq!(token.secret().expose_secret(), "abc");
         }
-        assert!(
-            granted(
-                &json!({"authorizationToken": "Bearer "}),
-                "authorizationToken"
-            )
-            .is_none()
-        );
+        assert!(granted(&json!({"authorizationToken": "Bearer "}), "authorizationToken").is_none());
         assert!(granted(&json!({"token": "abc"}), "authorizationToken").is_none());
     }
 
     #[test]
     fn a_token_lives_as_long_as_the_answer_or_the_token_says() {
-        let lasts = |body: &Value| {
-            granted(body, "t")
-                .unwrap()
-                .expires()
-                .duration_since(Instant::now())
-        };
+        let lasts = |body: &Value| granted(body, "t").unwrap().expires().duration_since(Instant::now());
         let hour = Duration::from_hours(1);
         assert!(lasts(&json!({"t": "abc", "expires_in": 7200})) > hour);
         assert!(lasts(&json!({"t": "abc"})) <= UNSAID_LIFE);

@@ -113,10 +113,7 @@ impl Keystore {
     /// What a change or a disconnect must hold; `None` until the one keystore was read.
     #[must_use]
     pub fn handle(&self) -> Option<KeystoreHandle> {
-        Some(KeystoreHandle {
-            id: self.id.clone(),
-            etag: self.etag.clone()?,
-        })
+        Some(KeystoreHandle { id: self.id.clone(), etag: self.etag.clone()? })
     }
 }
 

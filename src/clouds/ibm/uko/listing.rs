@@ -72,18 +72,9 @@ mod tests {
     #[test]
     fn a_link_that_leads_back_ends_a_whole_list_and_breaks_an_unfinished_one() {
         let items = [json!(1)];
-        assert_eq!(
-            Listing::default().take(&page(&items, Some(1), Some(0))),
-            Next::Done
-        );
-        assert_eq!(
-            Listing::default().take(&page(&items, Some(2), Some(0))),
-            Next::Broken
-        );
-        assert_eq!(
-            Listing::default().take(&page(&items, None, Some(0))),
-            Next::Broken
-        );
+        assert_eq!(Listing::default().take(&page(&items, Some(1), Some(0))), Next::Done);
+        assert_eq!(Listing::default().take(&page(&items, Some(2), Some(0))), Next::Broken);
+        assert_eq!(Listing::default().take(&page(&items, None, Some(0))), Next::Broken);
     }
 
     #[test]

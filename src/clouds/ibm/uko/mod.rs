@@ -21,9 +21,8 @@ use serde_json::Value;
 pub use address::UkoUrl;
 pub use authentication::UkoCredential;
 pub use keystore::{
-    AzureEnvironment, AzureVariant, ConnectionChange, Health, InstalledKeys, Keystore,
-    KeystoreChange, KeystoreDraft, KeystoreHandle, KeystoreKind, KeystoreStatus, LabelChange,
-    Password,
+    AzureEnvironment, AzureVariant, ConnectionChange, Health, InstalledKeys, Keystore, KeystoreChange, KeystoreDraft,
+    KeystoreHandle, KeystoreKind, KeystoreStatus, LabelChange, Password,
 };
 pub use vault::UkoVault;
 pub use writer::UkoWriter;
@@ -60,16 +59,8 @@ impl Uko {
     /// Makes the client; no call is made. For a server with a CA or client certificate of its own give it
     /// [`Http::trusting`]'s stack.
     #[must_use]
-    pub fn new(
-        http: Http,
-        iam: Iam,
-        cache: Arc<TokenCache>,
-        base: UkoUrl,
-        credential: UkoCredential,
-    ) -> Self {
-        Self {
-            session: Session::new(http, iam, cache, base, credential),
-        }
+    pub fn new(http: Http, iam: Iam, cache: Arc<TokenCache>, base: UkoUrl, credential: UkoCredential) -> Self {
+        Self { session: Session::new(http, iam, cache, base, credential) }
     }
 
     /// The same client, with the right to write.
@@ -92,9 +83,7 @@ impl Uko {
     /// # Errors
     /// UKO's table; `AwaitingPerson`, reason `ApiVersionUnsupported`: the server knows no `/api/v4`.
     pub async fn vault(&self, id: &UkoVaultId) -> Result<Option<UkoVault>, Error> {
-        let answer = self
-            .get("GetVault", &["vaults", id.as_str()], &[], Some(id))
-            .await?;
+        let answer = self.get("GetVault", &["vaults", id.as_str()], &[], Some(id)).await?;
         if answer.status == 404 {
             // Without this an older server would look like one that merely lacks the vault.
             self.probe().await?;
@@ -111,9 +100,7 @@ impl Uko {
     pub async fn vaults_named(&self, name: &str) -> Result<Vec<UkoVault>, Error> {
         let query = [("name", name)];
         let read = |item: &Value| wire::vault(item, None);
-        let mut vaults = self
-            .list("ListVaults", &["vaults"], &query, None, "vaults", read)
-            .await?;
+        let mut vaults = self.list("ListVaults", &["vaults"], &query, None, "vaults", read).await?;
         vaults.retain(|vault| vault.name == name);
         Ok(vaults)
     }
@@ -126,15 +113,7 @@ impl Uko {
     pub async fn keystores(&self, vault: &UkoVaultId) -> Result<Vec<Keystore>, Error> {
         let query = [("vault.id", vault.as_str())];
         let read = |item: &Value| wire::keystore(item, None);
-        self.list(
-            "ListKeystores",
-            &["keystores"],
-            &query,
-            Some(vault),
-            "keystores",
-            read,
-        )
-        .await
+        self.list("ListKeystores", &["keystores"], &query, Some(vault), "keystores", read).await
     }
 
     /// One keystore, with the `ETag` a change needs. A 404 that is not UKO's own is checked against the list, so that a
@@ -143,30 +122,16 @@ impl Uko {
     /// Shape: `GET /api/v4/keystores/{id}`, with `ETag` \[S\].
     /// # Errors
     /// UKO's table.
-    pub async fn keystore(
-        &self,
-        vault: &UkoVaultId,
-        id: &KeystoreId,
-    ) -> Result<Option<Keystore>, Error> {
-        let answer = self
-            .get("GetKeystore", &["keystores", id.as_str()], &[], Some(vault))
-            .await?;
+    pub async fn keystore(&self, vault: &UkoVaultId, id: &KeystoreId) -> Result<Option<Keystore>, Error> {
+        let answer = self.get("GetKeystore", &["keystores", id.as_str()], &[], Some(vault)).await?;
         if answer.status != 404 {
             return read(&answer, |body| wire::keystore(body, etag(&answer))).map(Some);
         }
         if Words::of(&answer).recognised {
             return Ok(None);
         }
-        let listed = self
-            .keystores(vault)
-            .await?
-            .iter()
-            .any(|keystore| keystore.id == *id);
-        if listed {
-            Err(answer.unreadable())
-        } else {
-            Ok(None)
-        }
+        let listed = self.keystores(vault).await?.iter().any(|keystore| keystore.id == *id);
+        if listed { Err(answer.unreadable()) } else { Ok(None) }
     }
 
     /// The health of a keystore's connection. When UKO looks, on this read or by itself, is unpublished.
@@ -174,20 +139,10 @@ impl Uko {
     /// Shape: `GET /api/v4/keystores/{id}/status` \[S\].
     /// # Errors
     /// `NotFound`, reason `KeystoreNotFound`.
-    pub async fn status(
-        &self,
-        vault: &UkoVaultId,
-        id: &KeystoreId,
-    ) -> Result<KeystoreStatus, Error> {
+    pub async fn status(&self, vault: &UkoVaultId, id: &KeystoreId) -> Result<KeystoreStatus, Error> {
         let path = ["keystores", id.as_str(), "status"];
-        let answer = self
-            .get("GetKeystoreStatus", &path, &[], Some(vault))
-            .await?;
-        read(&answer, |body| {
-            body.is_object()
-                .then(|| wire::status(body))
-                .ok_or(Unreadable("health_status"))
-        })
+        let answer = self.get("GetKeystoreStatus", &path, &[], Some(vault)).await?;
+        read(&answer, |body| body.is_object().then(|| wire::status(body)).ok_or(Unreadable("health_status")))
     }
 
     /// The keys that keep a keystore connected: how many, and the labels of the first ten.
@@ -195,29 +150,16 @@ impl Uko {
     /// Shape: `GET /api/v4/keystores/{id}/managed_keys?state=…` \[S\]; that these states block is \[I\].
     /// # Errors
     /// `NotFound`, reason `KeystoreNotFound`.
-    pub async fn installed_keys(
-        &self,
-        vault: &UkoVaultId,
-        id: &KeystoreId,
-    ) -> Result<InstalledKeys, Error> {
+    pub async fn installed_keys(&self, vault: &UkoVaultId, id: &KeystoreId) -> Result<InstalledKeys, Error> {
         let path = ["keystores", id.as_str(), "managed_keys"];
         let limit = LABELS.to_string();
         let query = [("state", INSTALLED), ("limit", limit.as_str())];
-        let answer = self
-            .get("ListInstalledKeys", &path, &query, Some(vault))
-            .await?;
+        let answer = self.get("ListInstalledKeys", &path, &query, Some(vault)).await?;
         read(&answer, |body| {
             let page = wire::page(body, "managed_keys")?;
             let shown = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
-            let labels = page
-                .items
-                .iter()
-                .filter_map(|key| text(key, "label"))
-                .take(LABELS);
-            Ok(InstalledKeys {
-                count: page.total.unwrap_or(shown).max(shown),
-                labels: labels.collect(),
-            })
+            let labels = page.items.iter().filter_map(|key| text(key, "label")).take(LABELS);
+            Ok(InstalledKeys { count: page.total.unwrap_or(shown).max(shown), labels: labels.collect() })
         })
     }
 
@@ -226,14 +168,8 @@ impl Uko {
     /// # Errors
     /// `AwaitingPerson`, reason `ApiVersionUnsupported` (self-managed); `NotFound`, reason `UkoInstanceNotFound` (hosted).
     pub async fn probe(&self) -> Result<(), Error> {
-        let answer = self
-            .get("ListVaults", &["vaults"], &[("limit", "1")], None)
-            .await?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(self.refused(&answer))
-        }
+        let answer = self.get("ListVaults", &["vaults"], &[("limit", "1")], None).await?;
+        if answer.is_success() { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
     async fn list<T>(
@@ -250,11 +186,8 @@ impl Uko {
         let mut offset = 0;
         loop {
             let at = offset.to_string();
-            let query: Vec<_> = filter
-                .iter()
-                .copied()
-                .chain([("limit", limit.as_str()), ("offset", at.as_str())])
-                .collect();
+            let query: Vec<_> =
+                filter.iter().copied().chain([("limit", limit.as_str()), ("offset", at.as_str())]).collect();
             let answer = self.get(operation, path, &query, vault).await?;
             if !answer.is_success() {
                 return Err(self.refused(&answer));
@@ -290,12 +223,7 @@ impl Uko {
         vault: Option<&UkoVaultId>,
     ) -> Result<Request, Error> {
         let segments: Vec<&str> = ["api", "v4"].iter().chain(path).copied().collect();
-        let url = route::to(
-            Service::Uko,
-            operation,
-            self.session.base().url(),
-            &segments,
-        )?;
+        let url = route::to(Service::Uko, operation, self.session.base().url(), &segments)?;
         let request = Request::new(Service::Uko, operation, method, url);
         Ok(match vault {
             Some(vault) => request.with_header(VAULT, vault.as_str()),
@@ -326,10 +254,7 @@ fn etag(answer: &Answer) -> Option<ETag> {
     answer.etag.as_deref().map(ETag::new)
 }
 
-fn read<T>(
-    answer: &Answer,
-    read: impl FnOnce(&Value) -> Result<T, Unreadable>,
-) -> Result<T, Error> {
+fn read<T>(answer: &Answer, read: impl FnOnce(&Value) -> Result<T, Unreadable>) -> Result<T, Error> {
     if !answer.is_success() {
         return Err(refusal::uko(answer));
     }

@@ -48,11 +48,7 @@ fn verdict(answer: &Answer, words: &Words) -> Verdict {
             "KeystoreChangedOrInUse",
             "The keystore was changed, or still holds keys; it is looked at again.",
         ),
-        409 | 412 => (
-            Class::Conflict,
-            "KeystoreChanged",
-            "Somebody else changed the keystore; it is looked at again.",
-        ),
+        409 | 412 => (Class::Conflict, "KeystoreChanged", "Somebody else changed the keystore; it is looked at again."),
         _any if tests => test_failed(words),
         // A duplicate may also come as 400; the code's wording is unpublished [I].
         400 | 422
@@ -83,7 +79,8 @@ fn name_taken() -> Verdict {
 }
 
 fn test_failed(words: &Words) -> Verdict {
-    let advice = "UKO could not reach the Key Vault with these data; check the path, the service principal and its secret.";
+    let advice =
+        "UKO could not reach the Key Vault with these data; check the path, the service principal and its secret.";
     let class = match words.field {
         Some(_) => Class::Invalid,
         None => Class::AwaitingPerson,
@@ -98,16 +95,12 @@ fn not_found(operation: &'static str) -> Verdict {
             "ApiVersionUnsupported",
             "The server does not know /api/v4; check its address, or upgrade UKO.",
         ),
-        "CreateKeystore" | "TestKeystore" | "ListKeystores" => (
-            Class::NotFound,
-            "UkoVaultNotFound",
-            "UKO knows no such vault, or does not show it to this identity.",
-        ),
-        _by_id => (
-            Class::NotFound,
-            "KeystoreNotFound",
-            "UKO knows no such keystore, or does not show it to this identity.",
-        ),
+        "CreateKeystore" | "TestKeystore" | "ListKeystores" => {
+            (Class::NotFound, "UkoVaultNotFound", "UKO knows no such vault, or does not show it to this identity.")
+        }
+        _by_id => {
+            (Class::NotFound, "KeystoreNotFound", "UKO knows no such keystore, or does not show it to this identity.")
+        }
     }
 }
 
@@ -143,105 +136,30 @@ mod tests {
     use super::*;
     use crate::clouds::{http::Service, ibm::refusal::tests::answer};
 
-    const FIELD: &str = r#"{"errors":[{"code":"connection_failed","message":"m","target":{"type":"field","name":"tls_proxy"}}]}"#;
+    const FIELD: &str =
+        r#"{"errors":[{"code":"connection_failed","message":"m","target":{"type":"field","name":"tls_proxy"}}]}"#;
     const PLAIN: &str = r#"{"errors":[{"code":"missing_field","message":"m"}]}"#;
 
     #[test]
     fn a_status_means_what_the_table_says() {
         for (operation, status, body, class, reason) in [
-            (
-                "CreateKeystore",
-                400,
-                PLAIN,
-                Class::AwaitingPerson,
-                "UkoRequestRejected",
-            ),
-            (
-                "CreateKeystore",
-                400,
-                FIELD,
-                Class::Invalid,
-                "UkoFieldRejected",
-            ),
-            (
-                "CreateKeystore",
-                400,
-                r#"{"errors":[{"code":"duplicate_name"}]}"#,
-                Class::Conflict,
-                "KeystoreNameTaken",
-            ),
-            (
-                "CreateKeystore",
-                409,
-                PLAIN,
-                Class::Conflict,
-                "KeystoreNameTaken",
-            ),
-            (
-                "UpdateKeystore",
-                409,
-                PLAIN,
-                Class::Conflict,
-                "KeystoreChanged",
-            ),
-            (
-                "UpdateKeystore",
-                412,
-                "<html>",
-                Class::Conflict,
-                "KeystoreChanged",
-            ),
-            (
-                "DeleteKeystore",
-                409,
-                PLAIN,
-                Class::Conflict,
-                "KeystoreChangedOrInUse",
-            ),
+            ("CreateKeystore", 400, PLAIN, Class::AwaitingPerson, "UkoRequestRejected"),
+            ("CreateKeystore", 400, FIELD, Class::Invalid, "UkoFieldRejected"),
+            ("CreateKeystore", 400, r#"{"errors":[{"code":"duplicate_name"}]}"#, Class::Conflict, "KeystoreNameTaken"),
+            ("CreateKeystore", 409, PLAIN, Class::Conflict, "KeystoreNameTaken"),
+            ("UpdateKeystore", 409, PLAIN, Class::Conflict, "KeystoreChanged"),
+            ("UpdateKeystore", 412, "<html>", Class::Conflict, "KeystoreChanged"),
+            ("DeleteKeystore", 409, PLAIN, Class::Conflict, "KeystoreChangedOrInUse"),
             ("GetKeystore", 401, "", Class::Denied, "UkoTokenRejected"),
-            (
-                "ListVaults",
-                403,
-                "",
-                Class::AwaitingPerson,
-                "UkoPermissionDenied",
-            ),
-            (
-                "ListVaults",
-                404,
-                "",
-                Class::AwaitingPerson,
-                "ApiVersionUnsupported",
-            ),
-            (
-                "CreateKeystore",
-                404,
-                PLAIN,
-                Class::NotFound,
-                "UkoVaultNotFound",
-            ),
-            (
-                "GetKeystore",
-                503,
-                "<html>",
-                Class::Transient,
-                "UkoUnavailable",
-            ),
+            ("ListVaults", 403, "", Class::AwaitingPerson, "UkoPermissionDenied"),
+            ("ListVaults", 404, "", Class::AwaitingPerson, "ApiVersionUnsupported"),
+            ("CreateKeystore", 404, PLAIN, Class::NotFound, "UkoVaultNotFound"),
+            ("GetKeystore", 503, "<html>", Class::Transient, "UkoUnavailable"),
             ("GetKeystore", 429, "", Class::Throttled, "UkoThrottled"),
-            (
-                "GetKeystore",
-                302,
-                "",
-                Class::AwaitingPerson,
-                "RedirectRefused",
-            ),
+            ("GetKeystore", 302, "", Class::AwaitingPerson, "RedirectRefused"),
         ] {
             let error = uko(&answer(Service::Uko, operation, status, body));
-            assert_eq!(
-                (error.class, error.reason),
-                (class, reason),
-                "{operation} {status}"
-            );
+            assert_eq!((error.class, error.reason), (class, reason), "{operation} {status}");
         }
     }
 
@@ -249,23 +167,13 @@ mod tests {
     fn a_failed_test_is_told_from_an_outage_by_the_field_it_names() {
         for status in [400, 409, 422, 500, 502] {
             let error = uko(&answer(Service::Uko, "TestKeystore", status, FIELD));
-            assert_eq!(
-                (error.class, error.reason),
-                (Class::Invalid, "ConnectionTestFailed"),
-                "{status}"
-            );
+            assert_eq!((error.class, error.reason), (Class::Invalid, "ConnectionTestFailed"), "{status}");
             assert_eq!(error.field.as_deref(), Some("tls_proxy"));
         }
         let vague = uko(&answer(Service::Uko, "TestKeystore", 400, PLAIN));
-        assert_eq!(
-            (vague.class, vague.reason),
-            (Class::AwaitingPerson, "ConnectionTestFailed")
-        );
+        assert_eq!((vague.class, vague.reason), (Class::AwaitingPerson, "ConnectionTestFailed"));
         let outage = uko(&answer(Service::Uko, "TestKeystore", 502, "<html>"));
-        assert_eq!(
-            (outage.class, outage.reason),
-            (Class::Transient, "UkoUnavailable")
-        );
+        assert_eq!((outage.class, outage.reason), (Class::Transient, "UkoUnavailable"));
     }
 
     #[test]
@@ -278,11 +186,7 @@ mod tests {
             ("LoginOidc", 500, Class::Transient, "UkoUnavailable"),
         ] {
             let error = login(&answer(Service::Uko, operation, status, ""));
-            assert_eq!(
-                (error.class, error.reason),
-                (class, reason),
-                "{operation} {status}"
-            );
+            assert_eq!((error.class, error.reason), (class, reason), "{operation} {status}");
         }
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    AzureEnvironment, AzureVariant, ConnectionChange, Health, Keystore, KeystoreChange,
-    KeystoreDraft, KeystoreKind, KeystoreStatus, LabelChange, UkoVault,
+    AzureEnvironment, AzureVariant, ConnectionChange, Health, Keystore, KeystoreChange, KeystoreDraft, KeystoreKind,
+    KeystoreStatus, LabelChange, UkoVault,
 };
 use crate::clouds::ibm::{
     ETag, KeystoreId, UkoVaultId,
@@ -69,13 +69,9 @@ pub(super) fn keystore(object: &Value, etag: Option<ETag>) -> Result<Keystore, U
         azure_service_principal_client_id: filled(object, "azure_service_principal_client_id"),
         azure_tenant: filled(object, "azure_tenant"),
         azure_subscription_id: filled(object, "azure_subscription_id"),
-        azure_environment: filled(object, "azure_environment")
-            .map(|word| AzureEnvironment::of(&word)),
+        azure_environment: filled(object, "azure_environment").map(|word| AzureEnvironment::of(&word)),
         azure_variant: filled(object, "azure_variant").map(|word| AzureVariant::of(&word)),
-        status: object
-            .get("status")
-            .filter(|status| status.is_object())
-            .map(status),
+        status: object.get("status").filter(|status| status.is_object()).map(status),
         etag,
     })
 }
@@ -83,9 +79,7 @@ pub(super) fn keystore(object: &Value, etag: Option<ETag>) -> Result<Keystore, U
 pub(super) fn status(object: &Value) -> KeystoreStatus {
     KeystoreStatus {
         health: Health::of(&text(object, "health_status").unwrap_or_default()),
-        last_heartbeat: filled(object, "last_heartbeat")
-            .as_deref()
-            .and_then(super::time::unix_seconds),
+        last_heartbeat: filled(object, "last_heartbeat").as_deref().and_then(super::time::unix_seconds),
     }
 }
 
@@ -117,28 +111,13 @@ pub(super) fn create_keystore(draft: &KeystoreDraft) -> Value {
         ("description", Some(description.as_str().into())),
         ("groups", groups.clone().map(Value::from)),
         ("tls_proxy", tls_proxy.as_deref().map(Value::from)),
-        (
-            "azure_service_name",
-            Some(azure_service_name.as_str().into()),
-        ),
-        (
-            "azure_resource_group",
-            Some(azure_resource_group.as_str().into()),
-        ),
+        ("azure_service_name", Some(azure_service_name.as_str().into())),
+        ("azure_resource_group", Some(azure_resource_group.as_str().into())),
         ("azure_location", azure_location.as_deref().map(Value::from)),
-        (
-            "azure_service_principal_client_id",
-            Some(azure_service_principal_client_id.as_str().into()),
-        ),
-        (
-            "azure_service_principal_password",
-            Some(azure_service_principal_password.expose().into()),
-        ),
+        ("azure_service_principal_client_id", Some(azure_service_principal_client_id.as_str().into())),
+        ("azure_service_principal_password", Some(azure_service_principal_password.expose().into())),
         ("azure_tenant", Some(azure_tenant.as_str().into())),
-        (
-            "azure_subscription_id",
-            Some(azure_subscription_id.as_str().into()),
-        ),
+        ("azure_subscription_id", Some(azure_subscription_id.as_str().into())),
         ("azure_environment", Some(azure_environment.as_str().into())),
         ("azure_variant", Some(azure_variant.as_str().into())),
     ])
@@ -146,11 +125,7 @@ pub(super) fn create_keystore(draft: &KeystoreDraft) -> Value {
 
 pub(super) fn update_keystore(change: &KeystoreChange) -> Value {
     match change {
-        KeystoreChange::Labels(LabelChange {
-            name,
-            description,
-            groups,
-        }) => members([
+        KeystoreChange::Labels(LabelChange { name, description, groups }) => members([
             ("name", name.as_deref().map(Value::from)),
             ("description", description.as_deref().map(Value::from)),
             ("groups", groups.clone().map(Value::from)),
@@ -162,17 +137,10 @@ pub(super) fn update_keystore(change: &KeystoreChange) -> Value {
             azure_location,
         }) => members([
             ("tls_proxy", tls_proxy.as_deref().map(Value::from)),
-            (
-                "azure_service_principal_client_id",
-                azure_service_principal_client_id
-                    .as_deref()
-                    .map(Value::from),
-            ),
+            ("azure_service_principal_client_id", azure_service_principal_client_id.as_deref().map(Value::from)),
             (
                 "azure_service_principal_password",
-                azure_service_principal_password
-                    .as_ref()
-                    .map(|password| password.expose().into()),
+                azure_service_principal_password.as_ref().map(|password| password.expose().into()),
             ),
             ("azure_location", azure_location.as_deref().map(Value::from)),
         ]),
@@ -180,9 +148,7 @@ pub(super) fn update_keystore(change: &KeystoreChange) -> Value {
 }
 
 fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    let set = members
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(set.collect::<Map<_, _>>())
 }
 
@@ -235,19 +201,13 @@ mod tests {
 
     #[test]
     fn a_change_holds_only_what_changes() {
-        let labels = KeystoreChange::Labels(LabelChange {
-            name: Some("n".into()),
-            ..LabelChange::default()
-        });
+        let labels = KeystoreChange::Labels(LabelChange { name: Some("n".into()), ..LabelChange::default() });
         assert_eq!(update_keystore(&labels), json!({"name": "n"}));
         let rotated = KeystoreChange::Connection(ConnectionChange {
             azure_service_principal_password: Some(Password::from(SecretString::from("new"))),
             ..ConnectionChange::default()
         });
-        assert_eq!(
-            update_keystore(&rotated),
-            json!({"azure_service_principal_password": "new"})
-        );
+        assert_eq!(update_keystore(&rotated), json!({"azure_service_principal_password": "new"}));
     }
 
     #[test]
@@ -257,17 +217,9 @@ mod tests {
             "azure_service_principal_password": "***", "azure_variant": "managed_hsm", "tls_proxy": ""});
         let read = keystore(&sample, None).unwrap();
         assert_eq!(read.vault_id, Some("v".into()));
+        assert_eq!(read.azure_variant, Some(AzureVariant::Other("managed_hsm".into())));
         assert_eq!(
-            read.azure_variant,
-            Some(AzureVariant::Other("managed_hsm".into()))
-        );
-        assert_eq!(
-            (
-                read.tls_proxy,
-                read.azure_location,
-                read.status,
-                read.azure_service_name
-            ),
+            (read.tls_proxy, read.azure_location, read.status, read.azure_service_name),
             (None, None, None, None)
         );
         assert_eq!(keystore(&json!({"name": "n"}), None), Err(Unreadable("id")));
@@ -275,40 +227,18 @@ mod tests {
 
     #[test]
     fn a_status_keeps_words_of_newer_servers() {
-        let ok = status(
-            &json!({"health_status": "ok", "last_heartbeat": "2022-05-11T14:58:26Z", "message": "Ping"}),
-        );
-        assert_eq!(
-            ok,
-            KeystoreStatus {
-                health: Health::Ok,
-                last_heartbeat: Some(1_652_281_106)
-            }
-        );
+        let ok = status(&json!({"health_status": "ok", "last_heartbeat": "2022-05-11T14:58:26Z", "message": "Ping"}));
+        assert_eq!(ok, KeystoreStatus { health: Health::Ok, last_heartbeat: Some(1_652_281_106) });
         let odd = status(&json!({"health_status": "degraded", "last_heartbeat": "yesterday"}));
-        assert_eq!(
-            odd,
-            KeystoreStatus {
-                health: Health::Other("degraded".into()),
-                last_heartbeat: None
-            }
-        );
+        assert_eq!(odd, KeystoreStatus { health: Health::Other("degraded".into()), last_heartbeat: None });
     }
 
     #[test]
     fn only_the_offset_of_a_link_is_used() {
         let relative = json!({"vaults": [], "total_count": 3, "next": {"href": "/api/v4/vaults?limit=2&offset=2"}});
         assert_eq!(page(&relative, "vaults").unwrap().next, Some(2));
-        let foreign =
-            json!({"vaults": [], "next": {"href": "https://evil.example/steal?offset=40"}});
-        assert_eq!(
-            page(&foreign, "vaults").unwrap(),
-            Page {
-                items: &[],
-                total: None,
-                next: Some(40)
-            }
-        );
+        let foreign = json!({"vaults": [], "next": {"href": "https://evil.example/steal?offset=40"}});
+        assert_eq!(page(&foreign, "vaults").unwrap(), Page { items: &[], total: None, next: Some(40) });
         let last = json!({"vaults": [{}], "next": null});
         assert_eq!(page(&last, "vaults").unwrap().next, None);
     }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use reqwest::{Method, header::IF_MATCH};
 
 use super::{
-    Keystore, KeystoreChange, KeystoreDraft, KeystoreHandle, Uko, UkoVault, etag, read, refusal,
-    wire, with_query,
+    Keystore, KeystoreChange, KeystoreDraft, KeystoreHandle, Uko, UkoVault, etag, read, refusal, wire, with_query,
 };
 use crate::clouds::{
     http::{Body, Error},
@@ -39,9 +38,7 @@ impl UkoWriter {
     /// # Cancel safety
     /// None: dropped in flight, the vault may exist.
     pub async fn create_vault(&self, name: &str, description: &str) -> Result<UkoVault, Error> {
-        let request = self
-            .reader
-            .request("CreateVault", Method::POST, &["vaults"], None)?;
+        let request = self.reader.request("CreateVault", Method::POST, &["vaults"], None)?;
         let request = request.with_body(Body::json(&wire::create_vault(name, description)));
         let answer = self.reader.session.send(request).await?;
         read(&answer, |body| wire::vault(body, etag(&answer)))
@@ -57,21 +54,12 @@ impl UkoWriter {
     /// # Cancel safety
     /// Nothing is stored, but UKO may still be calling Azure.
     pub async fn test_keystore(&self, draft: &KeystoreDraft) -> Result<(), Error> {
-        let request = self.reader.request(
-            "TestKeystore",
-            Method::POST,
-            &["keystores"],
-            Some(&draft.vault_id),
-        )?;
+        let request = self.reader.request("TestKeystore", Method::POST, &["keystores"], Some(&draft.vault_id))?;
         let request = with_query(request, &[("dry_run", "true")])
             .with_body(Body::json(&wire::create_keystore(draft)))
             .with_timeout(TEST_PATIENCE);
         let answer = self.reader.session.send(request).await?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(refusal::uko(&answer))
-        }
+        if answer.is_success() { Ok(()) } else { Err(refusal::uko(&answer)) }
     }
 
     /// Registers a Key Vault with UKO and returns the keystore UKO made. It costs money.
@@ -84,12 +72,7 @@ impl UkoWriter {
     /// # Cancel safety
     /// None: dropped in flight, the keystore may exist and cost money. The ownership mark lets the next pass find it.
     pub async fn create_keystore(&self, draft: &KeystoreDraft) -> Result<Keystore, Error> {
-        let request = self.reader.request(
-            "CreateKeystore",
-            Method::POST,
-            &["keystores"],
-            Some(&draft.vault_id),
-        )?;
+        let request = self.reader.request("CreateKeystore", Method::POST, &["keystores"], Some(&draft.vault_id))?;
         let request = request.with_body(Body::json(&wire::create_keystore(draft)));
         let answer = self.reader.session.send(request).await?;
         read(&answer, |body| wire::keystore(body, etag(&answer)))
@@ -109,12 +92,9 @@ impl UkoWriter {
         change: &KeystoreChange,
     ) -> Result<Keystore, Error> {
         let path = ["keystores", handle.id.as_str()];
-        let request = self
-            .reader
-            .request("UpdateKeystore", Method::PATCH, &path, Some(vault))?;
-        let request = request
-            .with_header(IF_MATCH, handle.etag.as_str())
-            .with_body(Body::json(&wire::update_keystore(change)));
+        let request = self.reader.request("UpdateKeystore", Method::PATCH, &path, Some(vault))?;
+        let request =
+            request.with_header(IF_MATCH, handle.etag.as_str()).with_body(Body::json(&wire::update_keystore(change)));
         let answer = self.reader.session.send(request).await?;
         read(&answer, |body| wire::keystore(body, etag(&answer)))
     }
@@ -128,26 +108,15 @@ impl UkoWriter {
     /// ask [`Uko::installed_keys`].
     /// # Cancel safety
     /// Safe to repeat.
-    pub async fn delete_keystore(
-        &self,
-        vault: &UkoVaultId,
-        handle: &KeystoreHandle,
-    ) -> Result<(), Error> {
+    pub async fn delete_keystore(&self, vault: &UkoVaultId, handle: &KeystoreHandle) -> Result<(), Error> {
         let path = ["keystores", handle.id.as_str()];
-        let request = self
-            .reader
-            .request("DeleteKeystore", Method::DELETE, &path, Some(vault))?;
-        let request = with_query(request, &[("mode", "restrict")])
-            .with_header(IF_MATCH, handle.etag.as_str());
+        let request = self.reader.request("DeleteKeystore", Method::DELETE, &path, Some(vault))?;
+        let request = with_query(request, &[("mode", "restrict")]).with_header(IF_MATCH, handle.etag.as_str());
         let answer = self.reader.session.send(request).await?;
         if answer.is_success() {
             return Ok(());
         }
         let gone = answer.status == 404 && self.reader.keystore(vault, &handle.id).await?.is_none();
-        if gone {
-            Ok(())
-        } else {
-            Err(refusal::uko(&answer))
-        }
+        if gone { Ok(()) } else { Err(refusal::uko(&answer)) }
     }
 }
