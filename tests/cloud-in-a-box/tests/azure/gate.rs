@@ -259,3 +259,20 @@ async fn a_patch_that_does_not_fit_is_refused_with_the_reason() {
         reply.body
     );
 }
+
+#[tokio::test]
+async fn a_patch_cannot_leave_half_a_key_behind() {
+    let bench = Bench::usual().await;
+    let patch = json!({"azure": {"vaults": {"payments-kv": {"keys": {KEK: {"deleted": null}}}}}});
+    let reply = Reply::of(
+        plain()
+            .post(bench.control("/state"))
+            .json(&patch)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text("/error").contains("current"), "{}", reply.body);
+}
