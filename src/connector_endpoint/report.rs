@@ -120,7 +120,7 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
         }
         Some(_) => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
         None if seen.endpoints.present().is_some() => {
-            (status.endpoint_id, status.enabled, status.address) = (None, None, None)
+            (status.endpoint_id, status.enabled, status.address) = (None, None, None);
         }
         None => {}
     }

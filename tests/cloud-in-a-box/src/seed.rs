@@ -42,10 +42,7 @@ pub fn json(world: &World) -> Value {
 
 /// The names that the box's contract gives the self-managed UKO's credentials, beside IBM's nested ones.
 fn with_flat_names(mut ibm: Value) -> Value {
-    let Some(own) = ibm
-        .pointer_mut("/uko/selfManaged")
-        .and_then(Value::as_object_mut)
-    else {
+    let Some(own) = ibm.pointer_mut("/uko/selfManaged").and_then(Value::as_object_mut) else {
         return ibm;
     };
     let at = |own: &serde_json::Map<String, Value>, group: &str, name: &str| {

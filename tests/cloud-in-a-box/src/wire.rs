@@ -88,11 +88,7 @@ impl Call {
     pub fn json(&self) -> Result<Value, Answer> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let why = format!("the body is not JSON: {error}");
-            Answer::json(
-                400,
-                &json!({"error": {"code": "InvalidRequestContent", "message": why}}),
-            )
-            .refused(why)
+            Answer::json(400, &json!({"error": {"code": "InvalidRequestContent", "message": why}})).refused(why)
         })
     }
 
@@ -105,21 +101,13 @@ impl Call {
     /// The first query parameter of this name (names compare without case, as the clouds do).
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The path's segments, percent-decoded, without empty ones at the ends.
     #[must_use]
     pub fn segments(&self) -> Vec<String> {
-        self.path
-            .trim_matches('/')
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(percent_decoded)
-            .collect()
+        self.path.trim_matches('/').split('/').filter(|part| !part.is_empty()).map(percent_decoded).collect()
     }
 
     /// The bearer token, if the request carries one.
@@ -127,10 +115,7 @@ impl Call {
     pub fn bearer(&self) -> Option<&str> {
         let value = self.header("authorization")?;
         let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim())
-            .filter(|token| !token.is_empty())
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
     }
 
     /// A header as text.
@@ -142,11 +127,7 @@ impl Call {
     /// The absolute URL, as the caller wrote it apart from a default port.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.service == Service::Imds {
-            "http"
-        } else {
-            "https"
-        };
+        let scheme = if self.service == Service::Imds { "http" } else { "https" };
         let port = match (scheme, self.port) {
             ("https", 443) | ("http", 80) => String::new(),
             (_, port) => format!(":{port}"),
@@ -160,24 +141,16 @@ impl Call {
         if self.query.is_empty() {
             return self.path.clone();
         }
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&self.query)
-            .finish();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.query).finish();
         format!("{}?{query}", self.path)
     }
 }
 
 /// Text with its percent-encoding undone. What a form would read in a special way stays as it is.
 pub(crate) fn percent_decoded(text: &str) -> String {
-    let text = text
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
+    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     let mut parsed = form_urlencoded::parse(text.as_bytes());
-    parsed
-        .next()
-        .map(|(key, _)| key.into_owned())
-        .unwrap_or_default()
+    parsed.next().map(|(key, _)| key.into_owned()).unwrap_or_default()
 }
 
 /// What the box answers.
@@ -207,10 +180,7 @@ impl Answer {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::default()
-        }
+        Self { status, ..Self::default() }
     }
 
     /// Adds a header.
@@ -250,10 +220,7 @@ impl Answer {
     /// The first header of this name.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -268,10 +235,7 @@ mod tests {
             port: 443,
             method: Method::GET,
             path: path.into(),
-            query: vec![
-                ("api-version".into(), "2024-03-01".into()),
-                ("$filter".into(), "assignedTo('a b')".into()),
-            ],
+            query: vec![("api-version".into(), "2024-03-01".into()), ("$filter".into(), "assignedTo('a b')".into())],
             headers: HeaderMap::new(),
             body: Vec::new(),
         }
@@ -285,11 +249,7 @@ mod tests {
 
     #[test]
     fn the_url_is_absolute() {
-        assert!(
-            call("/x")
-                .url()
-                .starts_with("https://management.azure.com/x?api-version=2024-03-01&%24filter=")
-        );
+        assert!(call("/x").url().starts_with("https://management.azure.com/x?api-version=2024-03-01&%24filter="));
     }
 
     #[test]

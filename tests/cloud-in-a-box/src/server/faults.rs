@@ -196,28 +196,10 @@ fn check(rule: &Rule) -> Result<(), String> {
 impl Live {
     fn strike(&mut self, call: &Call, target: &str) -> Option<Rule> {
         let rule = &mut self.rule;
-<<<<<<< HEAD
         let fits = rule.service.as_deref().is_none_or(|service| service == call.service.as_str())
             && rule.method.as_deref().is_none_or(|method| call.method.as_str().eq_ignore_ascii_case(method))
             && rule.host.as_deref().is_none_or(|host| host.eq_ignore_ascii_case(&call.host))
-            && self.path.as_ref().is_none_or(|path| path.is_match(target) || path.is_match(&readable(target)));
-=======
-        let fits = rule
-            .service
-            .as_deref()
-            .is_none_or(|service| service == call.service.as_str())
-            && rule
-                .method
-                .as_deref()
-                .is_none_or(|method| call.method.as_str().eq_ignore_ascii_case(method))
-            && rule
-                .host
-                .as_deref()
-                .is_none_or(|host| host.eq_ignore_ascii_case(&call.host))
-            && self.path.as_ref().is_none_or(|path| {
-                path.is_match(target) || path.is_match(&percent_decoded(target))
-            });
->>>>>>> box
+            && self.path.as_ref().is_none_or(|path| path.is_match(target) || path.is_match(&percent_decoded(target)));
         if !fits || rule.count.0 == 0 {
             return None;
         }
@@ -232,15 +214,6 @@ impl Live {
     }
 }
 
-<<<<<<< HEAD
-/// The target with its percent-encoding undone, so that a rule may be written either way.
-fn readable(target: &str) -> String {
-    let text = target.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
-}
-
-=======
->>>>>>> box
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

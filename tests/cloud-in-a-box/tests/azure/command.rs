@@ -15,13 +15,7 @@ async fn it_says_ready_leaves_its_files_and_ends_with_its_input() {
     std::fs::write(&seed, r#"{"settings": {"operationPolls": 7}}"#).unwrap();
     let dir = folder.path().join("box");
     let mut child = Command::new(env!("CARGO_BIN_EXE_cloud-in-a-box"))
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--control",
-            "127.0.0.1:0",
-            "--exit-with-stdin",
-        ])
+        .args(["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--exit-with-stdin"])
         .arg("--dir")
         .arg(&dir)
         .arg("--seed")
@@ -32,35 +26,17 @@ async fn it_says_ready_leaves_its_files_and_ends_with_its_input() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next_line().await.unwrap().unwrap(), "ready");
-    for name in [
-        "ca.pem",
-        "uko-ca.pem",
-        "env",
-        "seed.json",
-        "control",
-        "ready",
-    ] {
+    for name in ["ca.pem", "uko-ca.pem", "env", "seed.json", "control", "ready"] {
         assert!(dir.join(name).exists(), "{name}");
     }
     let env = std::fs::read_to_string(dir.join("env")).unwrap();
-    for name in [
-        "HTTPS_PROXY=",
-        "https_proxy=",
-        "SSL_CERT_FILE=",
-        "REQUESTS_CA_BUNDLE=",
-        "NO_PROXY='127.0.0.1,localhost'",
-    ] {
+    for name in
+        ["HTTPS_PROXY=", "https_proxy=", "SSL_CERT_FILE=", "REQUESTS_CA_BUNDLE=", "NO_PROXY='127.0.0.1,localhost'"]
+    {
         assert!(env.contains(&format!("export {name}")), "{name} in {env}");
     }
     let control = std::fs::read_to_string(dir.join("control")).unwrap();
-    let state: Value = plain()
-        .get(format!("{}/state", control.trim()))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let state: Value = plain().get(format!("{}/state", control.trim())).send().await.unwrap().json().await.unwrap();
     assert_eq!(state["settings"]["operationPolls"], 7);
     drop(child.stdin.take());
     assert!(child.wait().await.unwrap().success());
@@ -69,13 +45,10 @@ async fn it_says_ready_leaves_its_files_and_ends_with_its_input() {
 #[tokio::test]
 async fn the_seed_says_where_everything_is() {
     let folder = tempfile::tempdir().unwrap();
-    let running = cloud_in_a_box::server::start(cloud_in_a_box::server::Options::anywhere(
-        folder.path().to_owned(),
-    ))
-    .await
-    .unwrap();
-    let seed: Value =
-        serde_json::from_slice(&std::fs::read(running.dir.join("seed.json")).unwrap()).unwrap();
+    let running = cloud_in_a_box::server::start(cloud_in_a_box::server::Options::anywhere(folder.path().to_owned()))
+        .await
+        .unwrap();
+    let seed: Value = serde_json::from_slice(&std::fs::read(running.dir.join("seed.json")).unwrap()).unwrap();
     for pointer in [
         "/azure/tenantId",
         "/azure/subscriptionId",
@@ -118,9 +91,6 @@ async fn the_seed_says_where_everything_is() {
         "/ibm/uko/selfManaged/userId",
         "/ibm/uko/selfManaged/passcode",
     ] {
-        assert!(
-            seed.pointer(pointer).and_then(Value::as_str).is_some(),
-            "{pointer}"
-        );
+        assert!(seed.pointer(pointer).and_then(Value::as_str).is_some(), "{pointer}");
     }
 }

@@ -12,5 +12,6 @@ mod endpoints;
 mod entra;
 mod faults;
 mod gate;
+mod lags;
 mod rules;
 mod vaults;

@@ -5,6 +5,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::body::{Attributes, attributes, members, words};
 use super::{Ask, error, permitted, view};
 use crate::azure::set;
 use crate::azure::state::{DeletedKey, Key, KeyVersion, Vault};
@@ -144,68 +145,11 @@ fn page(ask: &Ask, items: Vec<Value>) -> Outcome {
             ask.call.host, ask.call.path
         )
     });
-<<<<<<< HEAD
-    Ok(Answer::json(200, &json!({"value": shown, "nextLink": next})))
-=======
     let mut body = json!({"value": shown});
     if let Some(next) = next {
         set(&mut body, "nextLink", next);
     }
     Ok(Answer::json(200, &body))
->>>>>>> box
-}
-
-fn members(body: &Value, known: &[&str], path: &str) -> Result<(), Answer> {
-    let strangers = body.as_object().map(|members| members.keys().find(|name| !known.contains(&name.as_str())));
-    match strangers {
-        Some(None) => Ok(()),
-        Some(Some(name)) => Err(error(400, "BadParameter", &format!("Property {path}{name} is unknown."), None)),
-        None => Err(error(400, "BadParameter", "The request body must be a JSON object.", None)),
-    }
-}
-
-/// The attributes that a body sets.
-#[derive(Debug, Default)]
-struct Attributes {
-    enabled: Option<bool>,
-    nbf: Option<i64>,
-    exp: Option<i64>,
-}
-
-fn attributes(body: &Value) -> Result<Attributes, Answer> {
-    let Some(given) = body.get("attributes").filter(|given| !given.is_null()) else {
-        return Ok(Attributes::default());
-    };
-    members(
-        given,
-        &[
-            "enabled",
-            "nbf",
-            "exp",
-            "exportable",
-            "created",
-            "updated",
-            "recoveryLevel",
-            "recoverableDays",
-            "hsmPlatform",
-        ],
-        "attributes.",
-    )?;
-    Ok(Attributes {
-        enabled: given.get("enabled").and_then(Value::as_bool),
-        nbf: given.get("nbf").and_then(Value::as_i64),
-        exp: given.get("exp").and_then(Value::as_i64),
-    })
-}
-
-fn words(body: &Value, name: &str) -> Vec<String> {
-    body.get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
 }
 
 fn create(world: &mut World, ask: &Ask, name: &str) -> Outcome {

@@ -2,6 +2,7 @@
 //!
 //! In: a call to a vault's own host. Out: keys, challenges, refusals with inner codes. Never: shows a private key; there is none.
 
+mod body;
 mod keys;
 mod reach;
 mod view;

@@ -191,16 +191,8 @@ mod tests {
     #[test]
     fn a_document_that_nests_without_end_is_refused() {
         let deep = "{ a".repeat(100_000);
-        assert!(
-            parse(&deep, &Value::Null, None)
-                .unwrap_err()
-                .contains("deeply")
-        );
+        assert!(parse(&deep, &Value::Null, None).unwrap_err().contains("deeply"));
         let round = "{ ...x } fragment x on Y { a { ...x } }";
-        assert!(
-            parse(round, &Value::Null, None)
-                .unwrap_err()
-                .contains("deeply")
-        );
+        assert!(parse(round, &Value::Null, None).unwrap_err().contains("deeply"));
     }
 }

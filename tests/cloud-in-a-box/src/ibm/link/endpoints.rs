@@ -177,17 +177,8 @@ fn change(present: Endpoint, body: Value, time: i64) -> Result<Endpoint, String>
     filled(present, &members, time)
 }
 
-<<<<<<< HEAD
-/// Puts the members of a body into an endpoint. A missing `server_protocol` means its default, even here [S].
-fn filled(mut endpoint: Endpoint, members: &Map<String, Value>, time: i64) -> Result<Endpoint, String> {
-=======
 /// Puts the members of a body into an endpoint. A missing `server_protocol` means its default, even here \[S].
-fn filled(
-    mut endpoint: Endpoint,
-    members: &Map<String, Value>,
-    time: i64,
-) -> Result<Endpoint, String> {
->>>>>>> box
+fn filled(mut endpoint: Endpoint, members: &Map<String, Value>, time: i64) -> Result<Endpoint, String> {
     if let Some(name) = rules::text(members, "display_name")? {
         rules::name(&name, "display_name")?;
         endpoint.display_name = name;

@@ -26,26 +26,10 @@ const MEMBERS: [&str; 15] = [
     "azure_environment",
     "azure_variant",
 ];
-<<<<<<< HEAD
-/// Members that UKO's own page shows as read only once a keystore is connected [D].
+/// Members that UKO's own page shows as read only once a keystore is connected \[D].
 pub(super) const LOCKED: [&str; 4] =
     ["azure_service_name", "azure_resource_group", "azure_tenant", "azure_subscription_id"];
 const ENVIRONMENTS: [&str; 4] = ["azure", "azure_china", "azure_germany", "azure_us_government"];
-=======
-/// Members that UKO's own page shows as read only once a keystore is connected \[D].
-pub(super) const LOCKED: [&str; 4] = [
-    "azure_service_name",
-    "azure_resource_group",
-    "azure_tenant",
-    "azure_subscription_id",
-];
-const ENVIRONMENTS: [&str; 4] = [
-    "azure",
-    "azure_china",
-    "azure_germany",
-    "azure_us_government",
-];
->>>>>>> box
 const VARIANTS: [&str; 2] = ["standard", "premium"];
 /// `azure_location` up to 4.12 \[S].
 const LOCATIONS: [&str; 44] = [
