@@ -188,7 +188,6 @@ pub fn is_at(url: &Url, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     fn url(text: &str) -> Url {

@@ -132,7 +132,7 @@ mod tests {
     fn announced(permission: Permission) -> PendingCreate {
         match permission {
             Permission::Announce(pending) => pending,
-            other => panic!("{other:?}"),
+            Permission::Go | Permission::Wait(_) => panic!("not announced"),
         }
     }
 

@@ -142,7 +142,6 @@ pub fn same_location(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     const SUBNET: &str =

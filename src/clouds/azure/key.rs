@@ -116,7 +116,6 @@ impl DeletedKey {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use serde_json::json;
 

@@ -189,7 +189,6 @@ impl Drop for Pass {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(1);

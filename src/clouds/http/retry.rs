@@ -39,7 +39,6 @@ fn timed_out(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use reqwest::{
         Method,
         header::{HeaderMap, HeaderValue, RETRY_AFTER},

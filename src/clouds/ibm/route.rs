@@ -31,7 +31,6 @@ pub(super) fn to(service: Service, operation: &'static str, base: &Url, segments
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
     use super::*;
 

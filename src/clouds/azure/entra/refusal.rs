@@ -98,7 +98,6 @@ fn by_status(answer: &Answer, body: &Value) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use reqwest::{Method, header::HeaderMap};
     use serde_json::json;
     use url::Url;

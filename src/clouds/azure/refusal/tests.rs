@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 use url::Url;

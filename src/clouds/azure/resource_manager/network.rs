@@ -129,7 +129,6 @@ impl VirtualNetwork {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use serde_json::json;
 
     use super::*;

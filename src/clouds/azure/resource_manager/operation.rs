@@ -101,7 +101,6 @@ impl OperationState {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use reqwest::{
         Method,
         header::{HeaderMap, HeaderName, HeaderValue},

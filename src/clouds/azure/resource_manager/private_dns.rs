@@ -137,7 +137,6 @@ impl ARecord {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     const NETWORK: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network";

@@ -199,7 +199,6 @@ impl PrivateEndpointDraft {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::super::super::ConnectionStatus;
     use super::*;
 

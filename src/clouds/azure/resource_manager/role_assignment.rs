@@ -89,7 +89,6 @@ fn is_management_group(scope: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use serde_json::json;
 
     use super::*;

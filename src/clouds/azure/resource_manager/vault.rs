@@ -252,7 +252,6 @@ impl DeletedVault {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use serde_json::json;
 
     use super::*;

@@ -115,7 +115,6 @@ fn data(answer: &Answer) -> Result<Data, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
     use super::*;
     use crate::clouds::ibm::refusal::tests::answer;

@@ -182,7 +182,6 @@ pub(super) fn bind_sources(states: &[(SourceId, bool)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
 
     use super::*;
 

@@ -63,7 +63,6 @@ impl fmt::Display for UkoUrl {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
     use super::*;
 

@@ -201,7 +201,6 @@ fn life_of(token: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use tokio::time::Instant;

@@ -154,7 +154,6 @@ fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
     use secrecy::SecretString;
 
