@@ -79,6 +79,35 @@ struct Past<'a> {
     kek_was_healthy: bool,
 }
 
+impl<'a> Past<'a> {
+    fn of(
+        object: &AzureKeystoreConnection,
+        status: &'a AzureKeystoreConnectionStatus,
+        look: &'a Look,
+        password_fingerprint: Option<String>,
+        fingerprint: &'a (dyn Fn(&KeystoreDraft) -> String + Sync),
+        interval: Duration,
+    ) -> Self {
+        let annotations = object.metadata.annotations.as_ref();
+        let (azure, uko) = (status.azure.as_ref(), status.uko.as_ref());
+        Self {
+            memory: &look.memory,
+            interval,
+            uko_vault: uko.and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
+            keystore: uko.and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
+            private_endpoint: azure.and_then(|azure| azure.private_endpoint_id.as_deref()).and_then(ArmId::parse),
+            test: status.connection_test.as_ref(),
+            credentials: uko.and_then(|uko| uko.credentials.as_ref()),
+            password_fingerprint,
+            fingerprint,
+            test_requested: request(annotations, "test-requested-at")
+                .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
+            recreate_requested: recreate_requested(annotations, &look.memory),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
+        }
+    }
+}
+
 /// What one look and what followed from it gave.
 struct Pass {
     seen: Observed,
@@ -127,25 +156,7 @@ impl Controller for KeystoreConnections {
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
             |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
-        let past = Past {
-            memory: &look.memory,
-            interval: self.interval(object),
-            uko_vault: status.uko.as_ref().and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
-            keystore: status.uko.as_ref().and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
-            private_endpoint: status
-                .azure
-                .as_ref()
-                .and_then(|azure| azure.private_endpoint_id.as_deref())
-                .and_then(ArmId::parse),
-            test: status.connection_test.as_ref(),
-            credentials: status.uko.as_ref().and_then(|uko| uko.credentials.as_ref()),
-            password_fingerprint,
-            fingerprint: &fingerprint,
-            test_requested: request(annotations, "test-requested-at")
-                .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
-            recreate_requested: recreate_requested(annotations, &before),
-            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
-        };
+        let past = Past::of(object, &status, &look, password_fingerprint, &fingerprint, self.interval(object));
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made };
         report::report(&told, &self.shared.pace, now)
@@ -156,6 +167,23 @@ impl Controller for KeystoreConnections {
         let state = status.key_encryption_key.as_ref().map(|kek| format!("{:?}", kek.state));
         self.shared.metrics.kek(key, state);
     }
+}
+
+/// Whether the four things that change by themselves are enough to look at.
+fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, _status: &AzureKeystoreConnectionStatus) -> bool {
+    look.quick && want.refused.is_none() && past.keystore.is_some() && past.test_requested.is_none()
+}
+
+/// What stays on record of an announced creation after a pass that sent this, or nothing.
+fn on_record(
+    pending: Option<&PendingCreate>,
+    sent: Option<(&Step, &Done)>,
+    _seen: &Observed,
+    _now: Timestamp,
+) -> Option<PendingCreate> {
+    let (step, done) = sent?;
+    let lost = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
+    pending.cloned().filter(|_| lost && step.creates().is_some())
 }
 
 /// A wish to have a removed thing made again counts only if it is younger than the thing.
@@ -190,12 +218,14 @@ impl KeystoreConnections {
     ) -> Pass {
         let owner = lock_owner(Self::KIND, key);
         let refused = want.refused.is_some();
-        if look.quick && !refused && past.keystore.is_some() && past.test_requested.is_none() {
+        let pending = status.pending_create.as_ref();
+        if may_be_quick(want, past, look, status) {
             let readers = self.readers(want, status, &owner).await;
             let seen = observe::everything(&readers, want, past, true).await;
             let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending: None, quick: true };
+                let pending = on_record(pending, None, &seen, now);
+                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending, quick: true };
             }
         }
         // While the policy refuses the target, not even a token is asked for there.
@@ -208,12 +238,14 @@ impl KeystoreConnections {
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
         let (done, tested, pending) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, &seen, step, &owner, status, now).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, step, &owner, status, now).await
+                self.act(&readers, want, past, &seen, step, &owner, status, now).await
             }
-            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
+            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => {
+                (Done::Nothing, None, on_record(pending, None, &seen, now))
+            }
         };
         Pass { seen, plan, done, step, tested, pending, quick: false }
     }
@@ -225,6 +257,7 @@ impl KeystoreConnections {
         readers: &Readers,
         want: &Desired,
         past: &Past<'_>,
+        seen: &Observed,
         step: &Step,
         owner: &str,
         status: &AzureKeystoreConnectionStatus,
@@ -245,8 +278,8 @@ impl KeystoreConnections {
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, now).await;
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, tested, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        let pending = on_record(pending, Some((step, &done)), seen, now);
+        (done, tested, pending)
     }
 
     /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.

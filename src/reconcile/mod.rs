@@ -13,6 +13,8 @@ pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
+#[cfg(test)]
+pub(crate) mod scenario;
 pub(crate) mod secrets;
 pub(crate) mod stage;
 pub(crate) mod status;

@@ -47,6 +47,12 @@ impl Secrets {
         Self { namespace: namespace.to_owned(), read: join_all(reads).await.into_iter().collect() }
     }
 
+    /// As if these had been read.
+    #[cfg(test)]
+    pub(crate) fn holding(namespace: &str, read: BTreeMap<String, Result<Option<Secret>, Fault>>) -> Self {
+        Self { namespace: namespace.to_owned(), read }
+    }
+
     /// The value of a reference, under its own key or `default_key`.
     pub(crate) fn value(
         &self,

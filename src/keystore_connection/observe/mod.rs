@@ -5,6 +5,8 @@
 mod azure;
 mod uko;
 
+#[cfg(test)]
+pub(super) use self::uko::pick;
 pub(super) use self::{azure::Azure, uko::UkoSide};
 use super::{Past, desired::Desired};
 use crate::{
@@ -44,8 +46,8 @@ pub(super) struct Observed {
     pub subnet: Seen<Subnet>,
     /// The virtual network; likewise.
     pub network: Seen<VirtualNetwork>,
-    /// Other endpoints of the vault; likewise.
-    pub neighbours: Vec<PrivateEndpoint>,
+    /// Other endpoints of the vault that we may see; likewise.
+    pub neighbours: Seen<Vec<PrivateEndpoint>>,
     /// The endpoint's network interface.
     pub interface: Seen<NetworkInterface>,
     /// DNS zone groups of the endpoint.

@@ -145,7 +145,12 @@ fn create(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
     let in_network = |other: &&PrivateEndpoint| {
         other.subnet_id.as_ref().and_then(ArmId::parent).is_some_and(|network| network.same_as(&wanted.network))
     };
-    if let Some(other) = case.seen.neighbours.iter().find(in_network) {
+    let neighbours = match &case.seen.neighbours {
+        Seen::Unknown(fault) => return faulty(fault),
+        Seen::Present(neighbours) => neighbours.as_slice(),
+        Seen::Absent | Seen::NotLooked => &[],
+    };
+    if let Some(other) = neighbours.iter().find(in_network) {
         let text = format!(
             "Private endpoint {} already leads to this Key Vault from the same virtual network; a second one would take over its name in DNS. Name that one in spec.privateEndpoint with adoptionPolicy IfUnowned, or remove it.",
             other.name
