@@ -49,6 +49,11 @@ impl PaceSettings {
         fault.retry_after.map_or(wait, |asked| wait.max(asked))
     }
 
+    /// The wait before something that was done `attempts` times in a row, and did not help, is done again.
+    pub(crate) fn again(&self, attempts: u32) -> Duration {
+        doubling(self.backoff_initial, self.backoff_max, attempts)
+    }
+
     /// The wait for a person.
     pub(crate) fn for_person(attempts: u32) -> Duration {
         doubling(MINUTE, MINUTE * 10, attempts)

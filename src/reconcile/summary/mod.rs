@@ -27,6 +27,8 @@ use crate::{
 
 /// Longer counting would only rewrite status; the waits have reached their maximum.
 const ATTEMPTS_MAX: u32 = 8;
+/// So many writes of one kind in a row are a sequence of steps; more mean that what is written does not take.
+const WRITES_IN_A_ROW: u32 = 5;
 /// A missing role or a policy may just be spreading; for this long it counts as progress.
 const PERSON_GRACE: Duration = Duration::from_mins(5);
 
@@ -104,11 +106,21 @@ struct Judged {
     message: String,
     weight: Weight,
     next: Duration,
+    /// A step that nobody takes.
+    planned: bool,
+}
+
+/// Whether an object counts as ready, works towards it, or waits for someone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Ready,
+    Working,
+    Waiting,
 }
 
 /// The summary of one pass.
 pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
-    let mut memory = Memory { failures: Vec::new(), ..frame.memory.clone() };
+    let mut memory = Memory { failures: Vec::new(), progressing_since: working_since(frame), ..frame.memory.clone() };
     let failing = plan.stages.iter().position(|stage| matches!(stage.verdict, Verdict::Do(..)));
     let mut judged = Vec::new();
     let mut failure = None;
@@ -125,8 +137,11 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
         say(&mut conditions, frame, row.condition, row.status, &row.reason, &row.message);
     }
     extras(plan, &judged, &mut conditions, frame);
-    let ready = weigh(&judged, &mut conditions, &memory, frame);
-    memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
+    memory.progressing_since = match weigh(&judged, &mut conditions, &memory, frame) {
+        Standing::Working => memory.progressing_since.or(Some(Time(frame.now))),
+        // Who waits for a person does not use up the time for what follows.
+        Standing::Ready | Standing::Waiting => None,
+    };
     if plan.is_settled() {
         memory.settled_inputs.clone_from(&memory.inputs);
     }
@@ -135,6 +150,13 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     }
     let next = next_look(&judged, frame);
     Summary { conditions, memory, next, failure }
+}
+
+/// A changed spec or Secret has its own time for progress.
+fn working_since(frame: &Frame<'_>) -> Option<Time> {
+    let since = frame.memory.progressing_since.clone()?;
+    let changed = frame.memory.inputs_changed_at.clone().filter(|changed| changed.0 > since.0);
+    Some(changed.unwrap_or(since))
 }
 
 /// Conditions that are there only while they are true.
@@ -181,13 +203,26 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
     let row = StageFailure {
         stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
-        since: before.map_or(Time(frame.now), |row| row.since.clone()),
+        since: before.map_or_else(|| first_seen(frame, fault_of(stage, tried)), |row| row.since.clone()),
         attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
     };
     if !reason.is_empty() {
         memory.failures.push(row.clone());
     }
     row
+}
+
+/// While `Ready` is held, an outage that wanders from stage to stage or changes its reason is still the same outage.
+fn first_seen(frame: &Frame<'_>, fault: Option<&Fault>) -> Time {
+    let passing = fault.is_some_and(Fault::is_passing) && is_ready(frame);
+    let earlier = frame.memory.failures.iter().map(|row| &row.since).min_by_key(|since| since.0);
+    earlier.filter(|_| passing).cloned().unwrap_or(Time(frame.now))
+}
+
+/// `Ready` as it stands, if it speaks of this spec.
+fn is_ready(frame: &Frame<'_>) -> bool {
+    condition::get(frame.previous, ConditionType::Ready)
+        .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation))
 }
 
 fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
@@ -198,30 +233,12 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         message: word.message.clone(),
         weight,
         next,
+        planned: false,
     };
     match &stage.verdict {
         Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
         Verdict::Skipped(word) => row(Status::Unknown, word, Weight::Carries, frame.interval),
-        Verdict::Unchanged => match condition::get(frame.previous, stage.condition) {
-            Some(before) => Judged {
-                condition: stage.condition,
-                status: match before.status.as_str() {
-                    "True" => Status::True,
-                    "False" => Status::False,
-                    _ => Status::Unknown,
-                },
-                reason: before.reason.clone(),
-                message: before.message.clone(),
-                weight: Weight::Carries,
-                next: frame.interval,
-            },
-            None => row(
-                Status::Unknown,
-                &Word { reason: "NotLooked", message: String::new() },
-                Weight::Behind,
-                Duration::ZERO,
-            ),
-        },
+        Verdict::Unchanged => unchanged(stage, frame),
         Verdict::Behind(on) => {
             let word =
                 Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
@@ -237,9 +254,33 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
+            Some(Done::Wrote) if seen.attempts > WRITES_IN_A_ROW => {
+                row(Status::False, word, Weight::Progress, frame.pace.again(seen.attempts))
+            }
             Some(Done::Wrote | Done::Asked) => row(Status::False, word, Weight::Progress, Duration::ZERO),
-            Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
+            Some(Done::Nothing) | None => {
+                Judged { planned: true, ..row(Status::False, word, Weight::Progress, frame.interval) }
+            }
         },
+    }
+}
+
+/// What was said last time stands, but only a stage that held carries the next ones.
+fn unchanged<S>(stage: &Stage<S>, frame: &Frame<'_>) -> Judged {
+    let before = condition::get(frame.previous, stage.condition);
+    let holds = before.is_some_and(|before| before.status == "True");
+    Judged {
+        condition: stage.condition,
+        status: match before.map(|before| before.status.as_str()) {
+            Some("True") => Status::True,
+            Some("False") => Status::False,
+            Some(_) | None => Status::Unknown,
+        },
+        reason: before.map_or("NotLooked", |before| before.reason.as_str()).to_owned(),
+        message: before.map_or("Nobody has looked yet.", |before| before.message.as_str()).to_owned(),
+        weight: if holds { Weight::Carries } else { Weight::Behind },
+        next: if holds { frame.interval } else { frame.pace.poll_interval },
+        planned: false,
     }
 }
 
@@ -260,6 +301,7 @@ fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Fra
         message: fault.message.clone(),
         weight,
         next: frame.pace.after(fault, seen.attempts),
+        planned: false,
     }
 }
 
@@ -267,45 +309,38 @@ fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status
     condition::set(list, &Statement { kind, status, reason, message }, frame.generation, frame.now);
 }
 
-/// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
-fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
-    let certain = judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
-    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
-    let since = |row: &Judged| {
-        let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
-        failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now))
+/// Writes `Ready`, `Reconciling` and `Stalled`.
+fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> Standing {
+    let first = |wanted: fn(Weight) -> bool| judged.iter().find(|row| wanted(row.weight));
+    let certain = first(|weight| !matches!(weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let passing = first(|weight| matches!(weight, Weight::Passing));
+    let Some(row) = certain.or(passing).or_else(|| first(|weight| matches!(weight, Weight::Behind))) else {
+        say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+        flags(conditions, frame, None, None);
+        return Standing::Ready;
     };
+    let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
+    let since = failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now));
     let working = memory.progressing_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
     let in_time = working < frame.pace.progress_deadline;
-    let (flag, status, row) = match (certain, passing) {
-        (None, None) => {
-            say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
-            flags(conditions, frame, None, None);
-            return true;
-        }
-        (None, Some(row)) => {
-            let was_ready =
-                condition::get(frame.previous, ConditionType::Ready).is_some_and(|ready| ready.status == "True");
-            if was_ready && since(row) < frame.pace.ready_grace {
-                return true;
-            }
-            let status = if in_time { Status::Unknown } else { Status::False };
-            (in_time.then_some(ConditionType::Reconciling), status, row)
-        }
-        (Some(row), _) => {
-            let reconciling = match row.weight {
-                Weight::Progress => true,
-                Weight::Missing => in_time,
-                Weight::Refused => since(row) < PERSON_GRACE,
-                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing | Weight::Stuck => {
-                    false
-                }
-            };
-            let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
-            (stalled.or(reconciling.then_some(ConditionType::Reconciling)), Status::False, row)
-        }
+    if matches!(row.weight, Weight::Passing) && is_ready(frame) && since < frame.pace.ready_grace {
+        return Standing::Ready;
+    }
+    let (reconciling, standing) = match row.weight {
+        Weight::Progress => (true, Standing::Working),
+        Weight::Missing | Weight::Passing | Weight::Behind | Weight::Carries => (in_time, Standing::Working),
+        Weight::Refused if since < PERSON_GRACE => (true, Standing::Working),
+        Weight::Refused | Weight::Person | Weight::Loss | Weight::Stuck => (false, Standing::Waiting),
     };
-    if matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress) {
+    let flag = if matches!(row.weight, Weight::Stuck) {
+        Some(ConditionType::Stalled)
+    } else {
+        // In mode Plan nobody works.
+        Some(ConditionType::Reconciling).filter(|_| reconciling && frame.mode == Mode::Manage)
+    };
+    let unsure = certain.is_none() && in_time;
+    let status = if unsure { Status::Unknown } else { Status::False };
+    if frame.mode == Mode::Plan && row.planned {
         let message = "Mode is Plan: status.plan lists what Manage would do.";
         say(conditions, frame, ConditionType::Ready, Status::False, "ChangesPlanned", message);
         flags(conditions, frame, None, None);
@@ -313,7 +348,7 @@ fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, fr
         say(conditions, frame, ConditionType::Ready, status, &row.reason, &row.message);
         flags(conditions, frame, flag, Some(row));
     }
-    false
+    standing
 }
 
 /// `Reconciling` and `Stalled` are present only while they are true, and never together.
@@ -327,9 +362,6 @@ fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>
 }
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
-    if matches!(frame.done, Done::Wrote | Done::Asked) {
-        return Duration::ZERO;
-    }
     let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
     jittered(shortest, frame.dice)
 }
@@ -379,9 +411,10 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
         })
         .map(|condition| {
-            let stalled = condition.type_ == ConditionType::Stalled.as_str();
-            let progress = condition.reason.ends_with("InProgress") || condition.reason.starts_with("Awaiting");
-            let good = (condition.status == "True" && !stalled) || progress;
+            let expected = condition.reason.ends_with("InProgress")
+                || condition.reason.starts_with("Awaiting")
+                || condition.reason == "ChangesPlanned";
+            let good = (condition.status == "True" && !bad_when_true(&condition.type_)) || expected;
             Event {
                 type_: if good { EventType::Normal } else { EventType::Warning },
                 reason: condition.reason.clone(),
@@ -391,6 +424,19 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             }
         })
         .collect()
+}
+
+/// Conditions that are there only to complain.
+fn bad_when_true(type_: &str) -> bool {
+    [
+        ConditionType::Stalled,
+        ConditionType::CredentialsExpiring,
+        ConditionType::DeletionBlocked,
+        ConditionType::ClaimConflict,
+        ConditionType::Drifted,
+    ]
+    .iter()
+    .any(|kind| kind.as_str() == type_)
 }
 
 /// How long ago `time` was; nothing for the future.
