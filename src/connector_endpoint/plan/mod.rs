@@ -19,7 +19,7 @@ use crate::{
     },
     clouds::{
         http::Class,
-        ibm::{Connector, ConnectorState, Endpoint, EndpointChange, Source},
+        ibm::{Connector, ConnectorState, Endpoint, EndpointChange, Source, SourceBinding},
     },
     reconcile::{
         fault::Fault,
@@ -188,7 +188,7 @@ fn endpoint_provisioned(
         return Verdict::Unclear(fault.clone());
     }
     let Some(endpoint) = found else {
-        return create(want, seen);
+        return absent(want, seen, past);
     };
     match claim(want, endpoint, past) {
         Claim::Refused(why) => {
@@ -226,11 +226,28 @@ fn endpoint_provisioned(
     }
 }
 
+fn absent(want: &Desired, seen: &Observed, past: &Past) -> Verdict<Step> {
+    if matches!(seen.endpoints, Seen::NotLooked) {
+        return Verdict::Behind(ConditionType::ConnectorAvailable);
+    }
+    if want.drift == DriftPolicy::Report && past.cached.endpoint.is_some() {
+        let text = format!(
+            "The endpoint {} was there and has been removed. Because driftPolicy is Report it is not made again: set driftPolicy: Correct to have it made.",
+            want.draft.display_name
+        );
+        return Verdict::Blocked(Fault::awaiting_person("RemovedOutside", text));
+    }
+    create(want, seen)
+}
+
 /// The access rule comes first, so that the endpoint stands open for as short as the API allows.
 fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
     if let Some(allowed) = &want.allowed_sources {
         match our_source(want, seen) {
             Err(fault) => return Verdict::Unclear(fault),
+            Ok(None) if matches!(seen.sources, Seen::NotLooked) => {
+                return Verdict::Behind(ConditionType::ConnectorAvailable);
+            }
             Ok(None) => {
                 let step =
                     Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
@@ -259,7 +276,10 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     if want.named_by_user && differs("spec.displayName", wanted.display_name.clone(), have.display_name.clone()) {
         change.display_name = Some(wanted.display_name.clone());
     }
-    if differs("spec.destination.host", wanted.server_host.clone(), have.server_host.clone()) {
+    // Names of hosts are compared as DNS does.
+    if !wanted.server_host.eq_ignore_ascii_case(&have.server_host)
+        && differs("spec.destination.host", wanted.server_host.clone(), have.server_host.clone())
+    {
         change.server_host = Some(wanted.server_host.clone());
     }
     let port = have.server_port.map(|port| port.to_string()).unwrap_or_default();
@@ -282,7 +302,8 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     change
 }
 
-fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
+/// The access rule that is ours, by name.
+pub(super) fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
     if let Some(fault) = seen.sources.fault() {
         return Err(fault.clone());
     }
@@ -303,6 +324,9 @@ fn access_control_applied(
     };
     let addresses: Vec<String> = allowed.iter().cloned().collect();
     let Some(source) = source else {
+        if matches!(seen.sources, Seen::NotLooked) {
+            return Verdict::Behind(ConditionType::ConnectorAvailable);
+        }
         let step = Step::CreateSource { name: want.source_name(), addresses };
         return Verdict::step(step, "AccessControlInProgress", "The access rule is being created.");
     };
@@ -332,11 +356,30 @@ fn access_control_applied(
             Verdict::in_progress("AccessControlInProgress", "IBM Cloud is putting the access rule in force.", None)
         }
         Some(binding) if binding.enabled => {
-            Verdict::met("AccessControlApplied", format!("Only {} may use the endpoint.", addresses.join(", ")))
+            Verdict::met("AccessControlApplied", in_force(seen, bindings, source, &addresses))
         }
         Some(_) | None => {
             let step = Step::BindSource { endpoint: endpoint.id.clone(), source: source.id.clone() };
             Verdict::step(step, "AccessControlInProgress", "The access rule is being bound to the endpoint.")
         }
     }
+}
+
+/// Rules that others bound let more through; they are theirs, so they are only told.
+fn in_force(seen: &Observed, bindings: &[SourceBinding], ours: &Source, addresses: &[String]) -> String {
+    let names = seen.sources.present().map(Vec::as_slice).unwrap_or_default();
+    let name = |binding: &SourceBinding| {
+        let known = names.iter().find(|source| source.id == binding.source_id);
+        known.map_or_else(|| binding.source_id.as_str().to_owned(), |source| source.name.clone())
+    };
+    let others: Vec<String> =
+        bindings.iter().filter(|binding| binding.enabled && binding.source_id != ours.id).map(name).collect();
+    let addresses = addresses.join(", ");
+    if others.is_empty() {
+        return format!("Only {addresses} may use the endpoint.");
+    }
+    format!(
+        "{addresses} may use the endpoint, and so may whoever these rules of others let through: {}. Unbind them if that is not meant.",
+        others.join(", ")
+    )
 }
