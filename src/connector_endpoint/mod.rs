@@ -19,13 +19,13 @@ use self::{
     plan::{Past, Step},
 };
 use crate::{
-    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode},
+    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
     clouds::{
         Clouds,
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::Turn,
+        announce::{self, Turn},
         driver::{Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
@@ -47,7 +47,7 @@ struct Pass {
     seen: Observed,
     plan: Plan<Step>,
     done: Done,
-    pending: Option<crate::api::v1alpha1::PendingCreate>,
+    pending: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -80,17 +80,7 @@ impl Controller for ConnectorEndpoints {
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
-        let past = Past {
-            cached: Cached {
-                connector: status
-                    .connector
-                    .as_ref()
-                    .and_then(|connector| connector.id.as_deref())
-                    .map(ConnectorId::new),
-                endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
-            },
-            spec_changed: look.changed && before.settled_inputs.is_some(),
-        };
+        let past = past(&status, &look);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         report::report(
             &report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &made },
@@ -104,6 +94,39 @@ impl Controller for ConnectorEndpoints {
     }
 }
 
+fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
+    let connector = status.connector.as_ref().and_then(|connector| connector.id.as_deref());
+    Past {
+        cached: Cached {
+            connector: connector.map(ConnectorId::new),
+            endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
+        },
+        spec_changed: look.changed && look.memory.settled_inputs.is_some(),
+    }
+}
+
+/// Differences that stand can only be told by who looks at everything.
+fn may_be_quick(look: &Look, status: &ConnectorEndpointStatus) -> bool {
+    look.quick && status.drift.is_empty()
+}
+
+/// What stays on record of an announced creation after a pass that sent this, or nothing.
+fn on_record(
+    pending: Option<&PendingCreate>,
+    sent: Option<(&Step, &Done)>,
+    want: &Desired,
+    past: &Past,
+    seen: &Observed,
+    now: Timestamp,
+) -> Option<PendingCreate> {
+    let found = |kind: &str| match kind {
+        "ConnectorEndpoint" => plan::find_endpoint(want, seen, past).is_some(),
+        "Source" => plan::our_source(want, seen).is_ok_and(|source| source.is_some()),
+        _ => false,
+    };
+    announce::standing(pending, sent.map(|(step, done)| (step.creates(), done)), found, now)
+}
+
 impl ConnectorEndpoints {
     async fn look_and_act(
         &self,
@@ -114,25 +137,35 @@ impl ConnectorEndpoints {
         status: &ConnectorEndpointStatus,
         now: Timestamp,
     ) -> Pass {
+        let pending = status.pending_create.as_ref();
+        let idle = |seen: Observed, plan, quick| {
+            let pending = on_record(pending, None, want, past, &seen, now);
+            Pass { seen, plan, done: Done::Nothing, pending, quick }
+        };
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
             let plan = plan::plan(want, &seen, past, false);
-            return Pass { seen, plan, done: Done::Nothing, pending: None, quick: false };
+            return idle(seen, plan, false);
         };
         let satellite = self.clouds.satellite(credential.clone());
-        if look.quick {
+        if may_be_quick(look, status) {
             let seen = observe::quick(&satellite, &past.cached).await;
             let plan = plan::plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, pending: None, quick: true };
+                return idle(seen, plan, true);
             }
         }
         let (seen, plan) = full_look(&satellite, want, past).await;
-        let (done, pending) = match (want.mode, plan.next(), connector_of(&seen)) {
-            (Mode::Manage, Some(step), Some(connector)) => {
-                self.act(&satellite, &connector, step, key, status, now).await
+        let step = plan.next().cloned();
+        let (Mode::Manage, Some(step), Some(connector)) = (want.mode, step, connector_of(&seen)) else {
+            return idle(seen, plan, false);
+        };
+        let (done, kept) = self.act(&satellite, &connector, &step, key, pending, now).await;
+        let pending = match &done {
+            Done::Asked | Done::Held(..) => kept,
+            Done::Nothing | Done::Wrote | Done::Failed(_) => {
+                on_record(pending, Some((&step, &done)), want, past, &seen, now)
             }
-            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
         Pass { seen, plan, done, pending, quick: false }
     }
@@ -144,12 +177,11 @@ impl ConnectorEndpoints {
         connector: &ConnectorId,
         step: &Step,
         key: &Key,
-        status: &ConnectorEndpointStatus,
+        pending: Option<&PendingCreate>,
         now: Timestamp,
-    ) -> (Done, Option<crate::api::v1alpha1::PendingCreate>) {
+    ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
-        let pending = status.pending_create.as_ref();
         match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
@@ -157,8 +189,7 @@ impl ConnectorEndpoints {
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        (done, pending.cloned())
     }
 }
 

@@ -34,7 +34,7 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::Turn,
+        announce::{self, Turn},
         driver::{Controller, Report, Shared, lock_owner},
         look::{Look, request},
         policy_file::PolicyState,
@@ -152,6 +152,7 @@ impl Controller for KeystoreConnections {
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, annotations, handled, &self.shared.pace, now);
+        let look = after_touch(look, object, &status);
         // The draft does not show its password, so the password's own fingerprint goes in beside it.
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
@@ -169,27 +170,46 @@ impl Controller for KeystoreConnections {
     }
 }
 
-/// Whether the four things that change by themselves are enough to look at.
-fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, _status: &AzureKeystoreConnectionStatus) -> bool {
-    look.quick && want.refused.is_none() && past.keystore.is_some() && past.test_requested.is_none()
+/// Whether the four things that change by themselves are enough to look at. Differences that stand can only be told by who
+/// looks at everything.
+fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeystoreConnectionStatus) -> bool {
+    look.quick
+        && want.refused.is_none()
+        && past.keystore.is_some()
+        && past.test_requested.is_none()
+        && status.drift.is_empty()
 }
 
 /// What stays on record of an announced creation after a pass that sent this, or nothing.
 fn on_record(
     pending: Option<&PendingCreate>,
     sent: Option<(&Step, &Done)>,
-    _seen: &Observed,
-    _now: Timestamp,
+    seen: &Observed,
+    now: Timestamp,
 ) -> Option<PendingCreate> {
-    let (step, done) = sent?;
-    let lost = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
-    pending.cloned().filter(|_| lost && step.creates().is_some())
+    let found = |kind: &str| match kind {
+        "Keystore" => seen.keystore.present().is_some(),
+        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
+        _ => false,
+    };
+    announce::standing(pending, sent.map(|(step, done)| (step.creates(), done)), found, now)
+}
+
+/// A touched spec is a person's word: what kept us from closing the public address again counts no more.
+fn after_touch(look: Look, object: &AzureKeystoreConnection, status: &AzureKeystoreConnectionStatus) -> Look {
+    let touched = object.metadata.generation != Some(status.observed_generation);
+    let stopped = look.memory.path_lost.is_some() || look.memory.reopened_by_others.is_some();
+    if !(touched && stopped) {
+        return look;
+    }
+    let memory = Memory { path_lost: None, reopened_by_others: None, closed_at: None, ..look.memory };
+    Look { memory, ..look }
 }
 
 /// A wish to have a removed thing made again counts only if it is younger than the thing.
 fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
     let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.is_some_and(|asked| memory.registered_at.as_ref().is_none_or(|registered| asked > registered.0))
+    asked.is_some_and(|asked| memory.registered_at.as_ref().is_some_and(|registered| asked > registered.0))
 }
 
 /// A certificate and its key in one PEM.
@@ -278,6 +298,9 @@ impl KeystoreConnections {
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, now).await;
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.shared.locks.clear(owner);
+        }
         let pending = on_record(pending, Some((step, &done)), seen, now);
         (done, tested, pending)
     }

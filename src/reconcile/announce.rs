@@ -10,7 +10,11 @@ use std::{
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::{driver::Shared, stage::Word, summary::age};
+use super::{
+    driver::Shared,
+    stage::Word,
+    summary::{Done, age},
+};
 use crate::api::v1alpha1::PendingCreate;
 
 /// A request that was sent and never answered has had its effect by then, or never will.
@@ -68,6 +72,22 @@ impl Shared {
             self.pace.poll_interval.min(Duration::from_secs(2)),
         )
     }
+}
+
+/// What stays on record after a pass that sent this, or nothing. An announcement ends when its thing was `found`, when it
+/// was certainly refused, or when it can have no effect any more; a cloud that is dark meanwhile ends nothing.
+pub(crate) fn standing(
+    pending: Option<&PendingCreate>,
+    sent: Option<(Option<&str>, &Done)>,
+    found: impl Fn(&str) -> bool,
+    now: Timestamp,
+) -> Option<PendingCreate> {
+    let pending = pending?;
+    let refused = sent.is_some_and(|(kind, done)| {
+        kind == Some(pending.kind.as_str()) && matches!(done, Done::Failed(fault) if !fault.outcome_unknown)
+    });
+    let over = refused || found(&pending.kind) || age(&pending.started_at, now) >= LOST_AFTER;
+    (!over).then(|| pending.clone())
 }
 
 /// What may be done about a creation.
@@ -160,5 +180,24 @@ mod tests {
     fn a_leader_that_took_an_expired_lease_creates_nothing_at_first() {
         let table = Announced::default();
         assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(LIST_EVERY));
+    }
+
+    #[test]
+    fn what_is_on_record_ends_when_found_refused_or_too_old_and_not_because_nobody_could_look() {
+        use crate::{clouds::http::Class, reconcile::fault::Fault};
+        let pending = PendingCreate { kind: "Keystore".to_owned(), started_at: Time(at(0)) };
+        let stands = |sent: Option<(Option<&str>, &Done)>, found: bool, second: i64| {
+            standing(Some(&pending), sent, |kind| found && kind == "Keystore", at(second)).is_some()
+        };
+        let lost = Done::Failed(Fault { outcome_unknown: true, ..Fault::new(Class::Transient, "UkoUnavailable", "") });
+        let refused = Done::Failed(Fault::invalid("PropertyRefused", ""));
+        assert!(stands(None, false, 119));
+        assert!(stands(Some((Some("Keystore"), &lost)), false, 1));
+        assert!(stands(Some((Some("Keystore"), &Done::Wrote)), false, 1), "a list may lag behind");
+        assert!(stands(Some((None, &refused)), false, 1), "another step was refused");
+        assert!(!stands(None, true, 1));
+        assert!(!stands(Some((Some("Keystore"), &refused)), false, 1));
+        assert!(!stands(None, false, 120));
+        assert_eq!(standing(None, None, |_| false, at(0)), None);
     }
 }
