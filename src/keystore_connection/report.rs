@@ -131,6 +131,8 @@ fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus
             let state = there.map_or(&endpoint.connection, |connection| &connection.state);
             status.connection_state = Some(state.status.as_str().to_owned());
         }
+        // Under Report the id stays: it says that there was one, and that it is not to be made again by itself.
+        Seen::Absent if told.want.drift == DriftPolicy::Report => status.connection_state = None,
         Seen::Absent => (status.private_endpoint_id, status.connection_state) = (None, None),
         Seen::Unknown(_) | Seen::NotLooked => {}
     }
@@ -231,11 +233,12 @@ fn remember(
     }
     if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {
         memory.private_endpoint_retries = Some(memory.private_endpoint_retries.unwrap_or_default().saturating_add(1));
-    } else if case
-        .seen
-        .endpoint
-        .present()
-        .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
+    } else if matches!(case.seen.endpoint, Seen::Absent)
+        || case
+            .seen
+            .endpoint
+            .present()
+            .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
     {
         memory.private_endpoint_retries = None;
     }
@@ -254,22 +257,21 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         let proven = plan::network_access::unproven(case).is_none();
         memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
     }
-    let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
     if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {
         if memory.closed_at.is_some() {
             memory.reopened_by_others = Some(memory.reopened_by_others.unwrap_or_default().saturating_add(1));
         }
         memory.closed_at = Some(Time(case.now));
     }
-    let lost = case
-        .seen
-        .health
-        .present()
-        .is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
+    let closed = case.seen.vault.present().map(|vault| vault.public_network_access != PublicAccess::Enabled);
     let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
-    memory.path_lost = match (open, lost) {
-        (false, true) if young || memory.path_lost == Some(true) => Some(true),
-        (_, _) => None,
+    let health = case.seen.health.present().map(|status| &status.health);
+    memory.path_lost = match (closed, health) {
+        (Some(true), Some(Health::NotResponding | Health::ConfigurationError)) if young => Some(true),
+        // It works over the private path after all.
+        (Some(true), Some(Health::Ok)) => None,
+        // Opened again by a person, or not seen: what is known stands until the spec is touched.
+        (Some(_) | None, _) => memory.path_lost,
     };
 }
 
