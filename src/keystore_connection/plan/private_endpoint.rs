@@ -55,6 +55,7 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
     let endpoint = match &case.seen.endpoint {
         Seen::NotLooked => return Verdict::Behind(ConditionType::CredentialsValid),
         Seen::Unknown(fault) => return faulty(fault),
+        Seen::Absent if vanished(case) => return removed(wanted),
         Seen::Absent if !vault.carries() => return Verdict::Behind(ConditionType::VaultReady),
         Seen::Absent => return create(case, wanted),
         Seen::Present(endpoint) => endpoint,
@@ -93,6 +94,19 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
         return verdict;
     }
     provisioned(case, wanted, endpoint)
+}
+
+/// It was there and is gone, and differences are only reported.
+fn vanished(case: Case<'_>) -> bool {
+    case.want.drift == DriftPolicy::Report && case.past.private_endpoint.is_some()
+}
+
+fn removed(wanted: &PrivateEndpointWanted) -> Verdict<Step> {
+    let text = format!(
+        "Private endpoint {} was there and has been removed. Because driftPolicy is Report it is not made again: set driftPolicy: Correct to have it made.",
+        wanted.id.last_segment()
+    );
+    Verdict::Blocked(Fault::awaiting_person("RemovedOutside", text))
 }
 
 fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
@@ -294,7 +308,7 @@ fn approved(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateEn
             )
         }
         (_, Some(ConnectionStatus::Approved)) => {
-            let done = there.is_none_or(|connection| !connection.provisioning_state.is_running());
+            let done = there.is_none_or(|there| there.provisioning_state == ProvisioningState::Succeeded);
             if done && endpoint.connection.status == ConnectionStatus::Approved {
                 addressed(case, wanted, endpoint)
             } else {
