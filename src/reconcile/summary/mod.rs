@@ -200,11 +200,16 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
     let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
+    // Of a step, only what was written counts: looking again or waiting for a turn is no attempt.
+    let counts = match (&stage.verdict, tried) {
+        (Verdict::Do(..), None | Some(Done::Nothing | Done::Asked | Done::Held(..))) => 0,
+        _ => 1,
+    };
     let row = StageFailure {
         stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
         since: before.map_or_else(|| first_seen(frame, fault_of(stage, tried)), |row| row.since.clone()),
-        attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
+        attempts: before.map_or(0, |row| row.attempts).saturating_add(counts).min(ATTEMPTS_MAX),
     };
     if !reason.is_empty() {
         memory.failures.push(row.clone());
@@ -443,3 +448,6 @@ fn bad_when_true(type_: &str) -> bool {
 pub(crate) fn age(time: &Time, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(time.0)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
