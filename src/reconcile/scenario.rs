@@ -6,11 +6,14 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::pace::PaceSettings;
 
 /// One folder.
 pub(crate) struct Scenario {
@@ -41,6 +44,11 @@ pub(crate) fn of_kind(kind: &str) -> Vec<Scenario> {
 }
 
 impl Scenario {
+    /// How its world differs from the one that everything starts from.
+    pub(crate) fn changes(&self) -> Value {
+        if self.world["world"].is_object() { self.world["world"].clone() } else { json!({}) }
+    }
+
     /// How long the story runs.
     pub(crate) fn seconds(&self) -> i64 {
         self.world["minutes"].as_i64().unwrap_or(5) * 60
@@ -56,7 +64,9 @@ impl Scenario {
     pub(crate) fn compare<S: Serialize>(&self, story: &Story, status: &S) -> Vec<String> {
         let about = self.world["about"].as_str().unwrap_or_default();
         let plan = format!("{about}\n\n{}", story.text);
-        let status = serde_yaml::to_string(status).unwrap();
+        let mut status = serde_json::to_value(status).unwrap();
+        redact(&mut status);
+        let status = serde_yaml::to_string(&status).unwrap() + "\n";
         let files = [("plan.txt", plan), ("status.yaml", status)];
         let mut different = Vec::new();
         for (name, is) in files {
@@ -68,6 +78,54 @@ impl Scenario {
             }
         }
         different
+    }
+}
+
+/// Fingerprints stand for inputs that may be written otherwise tomorrow.
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if ["inputs", "settledInputs", "fingerprint", "inputsFingerprint"].contains(&name.as_str()) {
+                    *value = json!("(fingerprint)");
+                } else {
+                    redact(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// RFC 7396.
+pub(crate) fn patched(mut base: Value, patch: Value) -> Value {
+    let Value::Object(changes) = patch else { return patch };
+    if !base.is_object() {
+        base = json!({});
+    }
+    for (name, change) in changes {
+        let members = base.as_object_mut().unwrap();
+        if change.is_null() {
+            members.remove(&name);
+        } else {
+            let before = members.remove(&name).unwrap_or(Value::Null);
+            members.insert(name, patched(before, change));
+        }
+    }
+    base
+}
+
+/// The pace of production.
+pub(crate) fn pace() -> PaceSettings {
+    PaceSettings {
+        backoff_initial: Duration::from_secs(2),
+        backoff_max: Duration::from_mins(2),
+        ready_grace: Duration::from_mins(5),
+        progress_deadline: Duration::from_mins(30),
+        poll_interval: Duration::from_secs(10),
+        min_interval: Duration::from_mins(1),
+        full_look_interval: Duration::from_mins(30),
     }
 }
 
@@ -86,7 +144,7 @@ impl Story {
     }
 
     /// One pass: what was done, and which conditions say something new.
-    pub(crate) fn pass(&mut self, second: i64, did: Option<String>, conditions: &[Condition]) {
+    pub(crate) fn pass(&mut self, second: i64, did: Option<String>, idle: bool, conditions: &[Condition]) {
         let news: Vec<&Condition> = conditions
             .iter()
             .filter(|new| {
@@ -96,13 +154,14 @@ impl Story {
             .collect();
         let gone: Vec<&Condition> =
             self.conditions.iter().filter(|old| !conditions.iter().any(|new| new.type_ == old.type_)).collect();
-        if did.is_none() && news.is_empty() && gone.is_empty() {
+        if (did.is_none() || idle) && news.is_empty() && gone.is_empty() {
             return;
         }
         let did = did.unwrap_or_else(|| "look".to_owned());
         let _ = writeln!(self.text, "{:>3}:{:02}  {did}", second / 60, second % 60);
         for condition in news {
-            let _ = writeln!(self.text, "          {:<24} {:<8} {}", condition.type_, condition.status, condition.reason);
+            let _ =
+                writeln!(self.text, "          {:<24} {:<8} {}", condition.type_, condition.status, condition.reason);
         }
         for condition in gone {
             let _ = writeln!(self.text, "          {:<24} gone", condition.type_);

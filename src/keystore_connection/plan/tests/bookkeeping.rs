@@ -156,7 +156,8 @@ fn a_foreign_keystore_is_not_written_into_status() {
 
 #[test]
 fn plan_mode_that_waits_for_a_cloud_does_not_claim_changes() {
-    let mut sim = Sim::of(json!({"mode": "Plan"}), World { health: Some("pending_check".to_owned()), ..World::settled() });
+    let mut sim =
+        Sim::of(json!({"mode": "Plan"}), World { health: Some("pending_check".to_owned()), ..World::settled() });
     // What Manage would send once is not at issue here.
     sim.object.status = Sim::settled(json!({})).object.status;
     sim.now += 4000;

@@ -19,7 +19,7 @@ fn says(spec: serde_json::Value, change: impl FnOnce(&mut World)) -> String {
 
 #[test]
 fn every_identity_that_is_refused_is_named() {
-    let dark = |part, trouble| says(json!({}), |world| drop(world.dark.insert(part, trouble)));
+    let dark = |part, trouble| says(json!({}), |world| world.darken(part, trouble));
     for part in [Part::ServicePrincipal, Part::Operator, Part::UkoLogin] {
         assert_eq!(dark(part, Trouble::Denied), "Blocked CredentialsRefused Denied", "{part:?}");
         assert_eq!(dark(part, Trouble::Outage), "Unclear CloudUnavailable", "{part:?}");

@@ -39,7 +39,14 @@ fn every_state_has_its_reason() {
 
 #[test]
 fn the_first_fault_of_a_key_is_the_one_that_is_told() {
-    let mut key = Key { kty: "RSA".to_owned(), size_bits: Some(1024), enabled: false, expires: Some(START), not_before: Some(START + 1), ..Key::default() };
+    let mut key = Key {
+        kty: "RSA".to_owned(),
+        size_bits: Some(1024),
+        enabled: false,
+        expires: Some(START),
+        not_before: Some(START + 1),
+        ..Key::default()
+    };
     let now = START;
     assert_eq!(state_of(&key, now), KekState::WrongType);
     key.kty = "rsa-hsm".to_owned();
@@ -54,7 +61,10 @@ fn the_first_fault_of_a_key_is_the_one_that_is_told() {
     assert_eq!(state_of(&key, now), KekState::NotYetValid);
     key.not_before = Some(START);
     assert_eq!(state_of(&key, now), KekState::Healthy);
-    assert_eq!(state_of(&Key { ops: vec!["import".to_owned(), "wrapKey".to_owned()], ..key }, now), KekState::WrongOperations);
+    assert_eq!(
+        state_of(&Key { ops: vec!["import".to_owned(), "wrapKey".to_owned()], ..key }, now),
+        KekState::WrongOperations
+    );
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    sim::{Sim, patched},
+    sim::Sim,
     world::{Part, Trouble, World, connector_endpoint},
 };
+use crate::reconcile::scenario::patched;
 use crate::{api::condition::ConditionType, keystore_connection::plan::Step};
 
 const STAGE: ConditionType = ConditionType::NetworkAccessApplied;
@@ -49,8 +50,8 @@ fn every_gap_in_the_proof_keeps_it_open() {
         |world| world.record = None,
         |world| world.record = Some(vec!["10.9.9.9".to_owned()]),
         |world| world.record = Some(vec!["10.1.0.4".to_owned(), "10.9.9.9".to_owned()]),
-        |world| drop(world.dark.insert(Part::Record, Trouble::Outage)),
-        |world| drop(world.dark.insert(Part::Links, Trouble::Forbidden)),
+        |world| world.darken(Part::Record, Trouble::Outage),
+        |world| world.darken(Part::Links, Trouble::Forbidden),
         |world| world.heartbeat_age = 100_000,
         |world| world.health = Some("not_responding".to_owned()),
         |world| world.health = Some("pending_check".to_owned()),
@@ -67,21 +68,24 @@ fn every_gap_in_the_proof_keeps_it_open() {
 #[test]
 fn a_destination_that_is_the_address_itself_needs_no_name() {
     let mut sim = closing(World { record: None, linked: false, ..World::settled() });
-    sim.world.connector_endpoint = Some(patched(connector_endpoint(), json!({"spec": {"destination": {"host": "10.1.0.4"}}})));
+    sim.world.connector_endpoint =
+        Some(patched(connector_endpoint(), json!({"spec": {"destination": {"host": "10.1.0.4"}}})));
     sim.rest();
     assert_eq!(closings(&sim), 1);
 }
 
 #[test]
 fn without_a_private_endpoint_of_ours_nobody_can_prove_the_path() {
-    let mut sim = Sim::of(json!({"azure": {"publicNetworkAccess": "Disabled"}, "privateEndpoint": null}), World::settled());
+    let mut sim =
+        Sim::of(json!({"azure": {"publicNetworkAccess": "Disabled"}, "privateEndpoint": null}), World::settled());
     sim.run(3600);
     assert_eq!((closings(&sim), sim.says(STAGE)), (0, "False PrivatePathUnproven".to_owned()));
 }
 
 #[test]
 fn what_is_closed_already_or_guarded_otherwise_is_met() {
-    for (word, reason) in [("Disabled", "True PublicAccessDisabled"), ("SecuredByPerimeter", "True SecuredByPerimeter")] {
+    for (word, reason) in [("Disabled", "True PublicAccessDisabled"), ("SecuredByPerimeter", "True SecuredByPerimeter")]
+    {
         let mut sim = closing(World::settled());
         sim.world.vault.as_mut().unwrap().public = word.to_owned();
         sim.rest();
@@ -106,7 +110,8 @@ fn the_heartbeat_must_be_newer_than_the_facts() {
 
 #[test]
 fn a_test_that_is_skipped_leaves_the_proof_to_ukos_health() {
-    let mut sim = Sim::of(json!({"connectionTest": "Skip", "azure": {"publicNetworkAccess": "Disabled"}}), World::default());
+    let mut sim =
+        Sim::of(json!({"connectionTest": "Skip", "azure": {"publicNetworkAccess": "Disabled"}}), World::default());
     sim.rest();
     assert_eq!(closings(&sim), 1);
     assert!(sim.is(ConditionType::Ready, "True"));
@@ -196,7 +201,8 @@ fn a_spec_that_no_longer_asks_forgets_all_of_it() {
 
 #[test]
 fn the_public_address_is_not_closed_again_under_report() {
-    let mut sim = Sim::of(json!({"driftPolicy": "Report", "azure": {"publicNetworkAccess": "Disabled"}}), World::default());
+    let mut sim =
+        Sim::of(json!({"driftPolicy": "Report", "azure": {"publicNetworkAccess": "Disabled"}}), World::default());
     sim.rest();
     assert_eq!(closings(&sim), 1);
     sim.run(3600);

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{
-    sim::{Sim, patched},
+    sim::Sim,
     word,
     world::{Part, Trouble, World, connector_endpoint},
 };
 use crate::api::condition::ConditionType;
+use crate::reconcile::scenario::patched;
 
 fn says(spec: Value, change: impl FnOnce(&mut World)) -> String {
     let mut world = World::settled();
@@ -22,13 +23,16 @@ fn with(patch: Value) -> String {
 #[test]
 fn a_path_that_is_not_ours_is_not_judged() {
     assert_eq!(says(json!({"connectorEndpointRef": null}), |_| {}), "Met NotApplicable");
-    assert_eq!(says(json!({"connectorEndpointRef": null, "tlsProxy": "proxy.example.com:443"}), |_| {}), "Met ExternallyManaged");
+    assert_eq!(
+        says(json!({"connectorEndpointRef": null, "tlsProxy": "proxy.example.com:443"}), |_| {}),
+        "Met ExternallyManaged"
+    );
 }
 
 #[test]
 fn an_endpoint_that_is_not_there_or_cannot_be_read_is_no_path() {
     assert_eq!(says(json!({}), |world| world.connector_endpoint = None), "Blocked ConnectorEndpointNotFound NotFound");
-    let dark = |trouble| says(json!({}), |world| drop(world.dark.insert(Part::ConnectorEndpoint, trouble)));
+    let dark = |trouble| says(json!({}), |world| world.darken(Part::ConnectorEndpoint, trouble));
     assert_eq!(dark(Trouble::Outage), "Unclear CloudUnavailable");
     assert_eq!(dark(Trouble::Forbidden), "Blocked RoleMissing AwaitingPerson");
 }
@@ -36,7 +40,10 @@ fn an_endpoint_that_is_not_there_or_cannot_be_read_is_no_path() {
 #[test]
 fn it_must_lead_to_this_vault_and_leave_its_tls_alone() {
     assert_eq!(with(json!({})), "Met ConnectorEndpointReady");
-    assert_eq!(with(json!({"spec": {"destination": {"host": "PAYMENTS-KV.privatelink.vaultcore.azure.net"}}})), "Met ConnectorEndpointReady");
+    assert_eq!(
+        with(json!({"spec": {"destination": {"host": "PAYMENTS-KV.privatelink.vaultcore.azure.net"}}})),
+        "Met ConnectorEndpointReady"
+    );
     assert_eq!(with(json!({"spec": {"destination": {"host": "10.1.0.4"}}})), "Met ConnectorEndpointReady");
     let misdirected = "Blocked DestinationMismatch Invalid";
     assert_eq!(with(json!({"spec": {"destination": {"host": "10.1.0.5"}}})), misdirected);
@@ -58,5 +65,8 @@ fn an_address_counts_only_while_the_endpoint_speaks_of_its_current_spec_and_is_r
     assert_eq!(with(json!({"spec": {"enabled": false}})), "Blocked ConnectorEndpointDisabled AwaitingPerson");
     let mut stalled = ready("True");
     stalled["type"] = json!("Stalled");
-    assert_eq!(with(json!({"status": {"conditions": [ready("False"), stalled]}})), "Blocked ConnectorEndpointStalled AwaitingPerson");
+    assert_eq!(
+        with(json!({"status": {"conditions": [ready("False"), stalled]}})),
+        "Blocked ConnectorEndpointStalled AwaitingPerson"
+    );
 }

@@ -30,8 +30,8 @@ use crate::{
         fault::Fault,
         look::Look,
         ownership::{Mark, unmarked},
-        pace::PaceSettings,
         policy_file::Policy,
+        scenario::{pace, patched},
         stage::{Describe, Plan, Verdict},
         summary::Done,
     },
@@ -57,36 +57,6 @@ pub(super) struct Passed {
     pub done: Done,
     pub quick: bool,
     pub next: Duration,
-}
-
-pub(super) fn pace() -> PaceSettings {
-    PaceSettings {
-        backoff_initial: Duration::from_secs(2),
-        backoff_max: Duration::from_mins(2),
-        ready_grace: Duration::from_mins(5),
-        progress_deadline: Duration::from_mins(30),
-        poll_interval: Duration::from_secs(10),
-        min_interval: Duration::from_mins(1),
-        full_look_interval: Duration::from_mins(30),
-    }
-}
-
-/// RFC 7396.
-pub(super) fn patched(mut base: Value, patch: Value) -> Value {
-    let Value::Object(changes) = patch else { return patch };
-    if !base.is_object() {
-        base = json!({});
-    }
-    for (name, change) in changes {
-        let members = base.as_object_mut().unwrap();
-        if change.is_null() {
-            members.remove(&name);
-        } else {
-            let before = members.remove(&name).unwrap_or(Value::Null);
-            members.insert(name, patched(before, change));
-        }
-    }
-    base
 }
 
 /// A manifest with everything that this version supports, changed by a merge patch of its spec.
@@ -157,6 +127,7 @@ pub(super) fn in_case<R>(
     let before = status.memory.clone().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
     let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
+    let look = crate::keystore_connection::after_touch(look, object, &status);
     let fingerprint = |draft: &KeystoreDraft| short_hash(&format!("{draft:?}{held:?}"));
     let interval = pace().interval(object.spec.interval_seconds);
     let past = Past::of(object, &status, &look, held.clone(), &fingerprint, interval);
@@ -235,7 +206,10 @@ impl Sim {
                 match turn {
                     Some(Permission::Announce(pending)) => (Done::Asked, None, Some(pending)),
                     Some(Permission::Wait(wait)) => {
-                        let word = crate::reconcile::stage::Word { reason: "CreationOutcomeInProgress", message: String::new() };
+                        let word = crate::reconcile::stage::Word {
+                            reason: "CreationOutcomeInProgress",
+                            message: String::new(),
+                        };
                         (Done::Held(word, wait), None, pending.cloned())
                     }
                     Some(Permission::Go) | None => {
@@ -250,21 +224,43 @@ impl Sim {
         Pass { seen, plan, done, step, tested, pending, quick: false }
     }
 
-    fn send(&mut self, want: &Desired, past: &Past<'_>, step: &Step, now: Timestamp) -> (Done, Option<ConnectionTestStatus>) {
+    fn send(
+        &mut self,
+        want: &Desired,
+        past: &Past<'_>,
+        step: &Step,
+        now: Timestamp,
+    ) -> (Done, Option<ConnectionTestStatus>) {
         self.steps.push(step.clone());
         if let Step::TestConnection(draft) = step {
             let result = |result, reason: &str| {
-                let (reason, message) = (reason.to_owned(), "UKO could not use the Key Vault.".to_owned());
-                Some(ConnectionTestStatus { result, tested_at: Time(now), reason, message, inputs_fingerprint: (past.fingerprint)(draft) })
+                let message = if result == TestResult::Passed {
+                    "UKO could use the Key Vault with these settings."
+                } else {
+                    "UKO could not use the Key Vault."
+                };
+                let (reason, message) = (reason.to_owned(), message.to_owned());
+                Some(ConnectionTestStatus {
+                    result,
+                    tested_at: Time(now),
+                    reason,
+                    message,
+                    inputs_fingerprint: (past.fingerprint)(draft),
+                })
             };
             return match &self.world.test {
                 Test::Passes => (Done::Asked, result(TestResult::Passed, "ConnectionTestPassed")),
                 Test::Fails => (Done::Asked, result(TestResult::Failed, "ConnectionTestFailed")),
                 Test::Names(_) => (Done::Asked, result(TestResult::Failed, "PropertyRefused")),
-                Test::Outage => (Done::Failed(Fault::new(Class::Transient, "UkoUnavailable", "UKO did not answer.")), None),
+                Test::Outage => {
+                    (Done::Failed(Fault::new(Class::Transient, "UkoUnavailable", "UKO did not answer.")), None)
+                }
             };
         }
-        let lost = || Fault { outcome_unknown: true, ..Fault::new(Class::Transient, "CloudUnavailable", "No answer; this is retried.") };
+        let lost = || Fault {
+            outcome_unknown: true,
+            ..Fault::new(Class::Transient, "CloudUnavailable", "No answer; this is retried.")
+        };
         let write = if self.world.writes.is_empty() { Write::Done } else { self.world.writes.remove(0) };
         match write {
             Write::Done => self.world.apply(want, step, self.now),
@@ -289,10 +285,16 @@ impl Sim {
         let (first, until) = (self.steps.len(), self.now + 3600);
         for _ in 0..600 {
             let passed = self.pass();
-            let idle = passed.step.is_none() && matches!(passed.done, Done::Nothing) && passed.next > Duration::from_secs(30);
+            let idle =
+                passed.step.is_none() && matches!(passed.done, Done::Nothing) && passed.next > Duration::from_secs(30);
             self.wait(passed.next);
             if idle || self.now > until {
-                return self.steps.split_off(first.min(self.steps.len())).into_iter().inspect(|step| self.steps.push(step.clone())).collect();
+                return self
+                    .steps
+                    .split_off(first.min(self.steps.len()))
+                    .into_iter()
+                    .inspect(|step| self.steps.push(step.clone()))
+                    .collect();
             }
         }
         panic!("never comes to rest: {}", self.says(ConditionType::Ready));
@@ -381,7 +383,12 @@ impl World {
                 let word = if manual { "Pending" } else { "Approved" }.to_owned();
                 self.endpoint = Some(Endpoint {
                     whose: Whose::Ours,
-                    tags: draft.tags.iter().filter(|(name, _)| !name.starts_with("uko-operator-")).map(|(n, v)| (n.clone(), v.clone())).collect(),
+                    tags: draft
+                        .tags
+                        .iter()
+                        .filter(|(name, _)| !name.starts_with("uko-operator-"))
+                        .map(|(n, v)| (n.clone(), v.clone()))
+                        .collect(),
                     status: word.clone(),
                     manual,
                     fixed_address: draft.private_ip_address.clone(),
@@ -394,7 +401,11 @@ impl World {
                 assert_ne!(have.whose, Whose::Others, "another owner's endpoint was tagged");
                 assert!(tags.contains_key(OWNER_TAG));
                 have.whose = Whose::Ours;
-                have.tags = tags.iter().filter(|(name, _)| !name.starts_with("uko-operator-")).map(|(n, v)| (n.clone(), v.clone())).collect();
+                have.tags = tags
+                    .iter()
+                    .filter(|(name, _)| !name.starts_with("uko-operator-"))
+                    .map(|(n, v)| (n.clone(), v.clone()))
+                    .collect();
             }
             Step::RetryPrivateEndpoint { .. } => self.endpoint.as_mut().unwrap().state = "Succeeded".to_owned(),
             Step::ApproveConnection { .. } => {

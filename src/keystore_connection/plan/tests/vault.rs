@@ -27,9 +27,12 @@ fn of_vault(spec: Value, change: impl FnOnce(&mut KeyVault)) -> String {
 fn a_vault_that_is_not_there_is_told_apart_from_one_that_cannot_be_read() {
     let says = |change: fn(&mut World)| word(&verdict(json!({}), change));
     assert_eq!(says(|world| world.vault = None), "Blocked VaultNotFound NotFound");
-    assert_eq!(says(|world| (world.vault, world.deleted_vault) = (None, true)), "Blocked VaultSoftDeleted AwaitingPerson");
-    assert_eq!(says(|world| drop(world.dark.insert(Part::Vault, Trouble::Outage))), "Unclear CloudUnavailable");
-    assert_eq!(says(|world| drop(world.dark.insert(Part::Vault, Trouble::Forbidden))), "Blocked RoleMissing AwaitingPerson");
+    assert_eq!(
+        says(|world| (world.vault, world.deleted_vault) = (None, true)),
+        "Blocked VaultSoftDeleted AwaitingPerson"
+    );
+    assert_eq!(says(|world| world.darken(Part::Vault, Trouble::Outage)), "Unclear CloudUnavailable");
+    assert_eq!(says(|world| world.darken(Part::Vault, Trouble::Forbidden)), "Blocked RoleMissing AwaitingPerson");
 }
 
 #[test]
@@ -46,7 +49,8 @@ fn a_vault_that_does_not_fit_is_refused_with_the_field_to_mend() {
 
 #[test]
 fn missing_permissions_are_told_granted_or_taken_on_trust() {
-    let few = |vault: &mut KeyVault| vault.permissions.retain(|permission| permission != "purge" && permission != "backup");
+    let few =
+        |vault: &mut KeyVault| vault.permissions.retain(|permission| permission != "purge" && permission != "backup");
     assert_eq!(of_vault(json!({}), few), "Blocked VaultAccessIncomplete AwaitingPerson");
     assert_eq!(of_vault(json!({"azure": {"keyPermissions": "Trust"}}), few), "Met VaultReady");
     let grant = verdict(json!({"azure": {"keyPermissions": "Grant"}}), |world| few(world.vault.as_mut().unwrap()));
