@@ -26,13 +26,15 @@ use crate::{
     },
     reconcile::{
         fingerprint::Fingerprints,
-        leadership::{CREATE_PAUSE, Leadership, leadership},
+        leadership::{Leadership, leadership},
         policy_file::{PolicyState, PolicyWatch},
     },
 };
 
 /// Pause between two looks at the policy file.
 const POLICY_PAUSE: Duration = Duration::from_secs(2);
+/// Nearly all time goes by waiting for answers. One thread for each processor of a large node would only cost memory.
+const WORKERS: usize = 2;
 /// What the runtime may take to drop what was cut off.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -69,8 +71,11 @@ where
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let ended = runtime.block_on(supervised(settings, controllers));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
@@ -96,7 +101,7 @@ where
 async fn lead(settings: Settings, health: Health, supervise: &mut Supervisor) -> Result<Operator, Ending> {
     let settings = Arc::new(settings);
     greet(&settings);
-    let (tenure, leadership) = leadership(CREATE_PAUSE);
+    let (tenure, leadership) = leadership(settings.flags.lost_create_timeout);
     let metrics = Metrics::new(&leadership);
     let kinds = Kinds::new(&health, GROUP, API_VERSION, plurals());
     let lease = lease_name(&settings.watch_namespaces);

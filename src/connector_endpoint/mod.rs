@@ -5,13 +5,15 @@ mod apply;
 mod desired;
 mod observe;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use self::{
     desired::Desired,
@@ -25,8 +27,8 @@ use crate::{
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::{self, Turn},
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
         summary::Done,
@@ -40,6 +42,8 @@ pub(crate) struct ConnectorEndpoints {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
 }
 
 /// What one look and what followed from it gave.
@@ -47,7 +51,7 @@ struct Pass {
     seen: Observed,
     plan: Plan<Step>,
     done: Done,
-    pending: Option<PendingCreate>,
+    announced: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -63,6 +67,12 @@ impl Controller for ConnectorEndpoints {
     fn status(object: &ConnectorEndpoint) -> ConnectorEndpointStatus {
         object.status.clone().unwrap_or_default()
     }
+
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, _: &Key) {}
 
     fn names(object: &ConnectorEndpoint) -> Names {
         resolve::names(object)
@@ -83,7 +93,15 @@ impl Controller for ConnectorEndpoints {
         let past = past(&status, &look);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         report::report(
-            &report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &made },
+            &report::Told {
+                object,
+                before: status,
+                want: &want,
+                past: &past,
+                look: &look,
+                pass: &made,
+                age: self.shared.announced.age(now),
+            },
             &self.shared.pace,
             now,
         )
@@ -105,26 +123,8 @@ fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
     }
 }
 
-/// Differences that stand can only be told by who looks at everything.
-fn may_be_quick(look: &Look, status: &ConnectorEndpointStatus) -> bool {
-    look.quick && status.drift.is_empty()
-}
-
-/// What stays on record of an announced creation after a pass that sent this, or nothing.
-fn on_record(
-    pending: Option<&PendingCreate>,
-    sent: Option<(&Step, &Done)>,
-    want: &Desired,
-    past: &Past,
-    seen: &Observed,
-    now: Timestamp,
-) -> Option<PendingCreate> {
-    let found = |kind: &str| match kind {
-        "ConnectorEndpoint" => plan::find_endpoint(want, seen, past).is_some(),
-        "Source" => plan::our_source(want, seen).is_ok_and(|source| source.is_some()),
-        _ => false,
-    };
-    announce::standing(pending, sent.map(|(step, done)| (step.creates(), done)), found, now)
+fn may_be_quick(look: &Look, _status: &ConnectorEndpointStatus) -> bool {
+    look.quick
 }
 
 impl ConnectorEndpoints {
@@ -137,37 +137,32 @@ impl ConnectorEndpoints {
         status: &ConnectorEndpointStatus,
         now: Timestamp,
     ) -> Pass {
-        let pending = status.pending_create.as_ref();
-        let idle = |seen: Observed, plan, quick| {
-            let pending = on_record(pending, None, want, past, &seen, now);
-            Pass { seen, plan, done: Done::Nothing, pending, quick }
-        };
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
             let plan = plan::plan(want, &seen, past, false);
-            return idle(seen, plan, false);
+            return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
         if may_be_quick(look, status) {
             let seen = observe::quick(&satellite, &past.cached).await;
             let plan = plan::plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {
-                return idle(seen, plan, true);
+                return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         let (seen, plan) = full_look(&satellite, want, past).await;
-        let step = plan.next().cloned();
-        let (Mode::Manage, Some(step), Some(connector)) = (want.mode, step, connector_of(&seen)) else {
-            return idle(seen, plan, false);
-        };
-        let (done, kept) = self.act(&satellite, &connector, &step, key, pending, now).await;
-        let pending = match &done {
-            Done::Asked | Done::Held(..) => kept,
-            Done::Nothing | Done::Wrote | Done::Failed(_) => {
-                on_record(pending, Some((&step, &done)), want, past, &seen, now)
+        let owner = lock_owner(Kind::ConnectorEndpoint, key);
+        self.shared.announced.settle(&owner, |kind| plan::found(want, &seen, past, kind));
+        let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
+            (Mode::Manage, Some(step), Some(connector)) => {
+                let pending = status.pending_create.as_ref();
+                let pending = pending.filter(|pending| !plan::found(want, &seen, past, &pending.kind));
+                self.act(&satellite, &connector, step, key, pending, seen_at).await
             }
+            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
-        Pass { seen, plan, done, pending, quick: false }
+        Pass { seen, plan, done, announced, quick: false }
     }
 
     /// At most one write; a creation is announced in a pass of its own.
@@ -178,18 +173,22 @@ impl ConnectorEndpoints {
         step: &Step,
         key: &Key,
         pending: Option<&PendingCreate>,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
-        match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(&owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
-            Turn::Held(word, wait) => return (Done::Held(word, wait), pending.cloned()),
+            Turn::Held(word, wait) => return (Done::Held(word, wait), None),
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        (done, pending.cloned())
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.shared.announced.settle(&owner, |kind| step.creates() == Some(kind));
+        }
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, lost)
     }
 }
 

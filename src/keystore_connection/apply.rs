@@ -18,7 +18,7 @@ use crate::{
     reconcile::{fault::Fault, leadership::Leadership, summary::Done},
 };
 
-/// UKO may answer a failed test with a server error [I]; after so many in a row it counts as one.
+/// UKO may answer a failed test with a server error \[I\]; after so many in a row it counts as one.
 const SERVER_ERRORS: u32 = 4;
 /// Name of the DNS zone group that is ours.
 const ZONE_GROUP: &str = "uko-operator";
@@ -217,6 +217,9 @@ async fn test(
         return (Done::Failed(Fault::from(error)), None);
     }
     let (reason, text) = match error.field.as_deref() {
+        None if error.status == Some(409) => {
+            ("PropertyRefused", format!("UKO does not take the keystore: it names {}.", spec_path("name")))
+        }
         Some(field) => ("PropertyRefused", format!("UKO could not use the Key Vault: it names {}.", spec_path(field))),
         None => (
             "ConnectionTestFailed",

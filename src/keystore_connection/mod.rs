@@ -6,6 +6,7 @@ mod desired;
 mod observe;
 mod operations;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 
@@ -13,9 +14,9 @@ pub(crate) use self::operations::Operations;
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::{
     desired::{Desired, Login, Target},
@@ -24,8 +25,8 @@ use self::{
 };
 use crate::{
     api::v1alpha1::{
-        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState,
-        Memory, Mode, PendingCreate,
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, Memory, Mode,
+        PendingCreate,
     },
     clouds::{
         Clouds,
@@ -34,8 +35,9 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::{self, Turn},
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
+        fault::Fault,
         look::{Look, request},
         policy_file::PolicyState,
         stage::Plan,
@@ -57,6 +59,8 @@ pub(crate) struct KeystoreConnections {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
     /// The policy in force.
     pub policy: watch::Receiver<PolicyState>,
     /// Writes that Azure is still working on.
@@ -103,7 +107,7 @@ impl<'a> Past<'a> {
             test_requested: request(annotations, "test-requested-at")
                 .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
             recreate_requested: recreate_requested(annotations, &look.memory),
-            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
         }
     }
 }
@@ -115,7 +119,7 @@ struct Pass {
     done: Done,
     step: Option<Step>,
     tested: Option<ConnectionTestStatus>,
-    pending: Option<PendingCreate>,
+    announced: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -130,6 +134,14 @@ impl Controller for KeystoreConnections {
 
     fn status(object: &AzureKeystoreConnection) -> AzureKeystoreConnectionStatus {
         object.status.clone().unwrap_or_default()
+    }
+
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, key: &Key) {
+        self.operations.forget(&lock_owner(Self::KIND, key));
     }
 
     fn names(object: &AzureKeystoreConnection) -> Names {
@@ -152,14 +164,21 @@ impl Controller for KeystoreConnections {
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, annotations, handled, &self.shared.pace, now);
-        let look = after_touch(look, object, &status);
         // The draft does not show its password, so the password's own fingerprint goes in beside it.
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
             |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
         let past = Past::of(object, &status, &look, password_fingerprint, &fingerprint, self.interval(object));
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made };
+        let told = report::Told {
+            object,
+            before: &status,
+            want: &want,
+            past: &past,
+            look: &look,
+            pass: &made,
+            age: self.shared.announced.age(now),
+        };
         report::report(&told, &self.shared.pace, now)
     }
 
@@ -170,46 +189,15 @@ impl Controller for KeystoreConnections {
     }
 }
 
-/// Whether the four things that change by themselves are enough to look at. Differences that stand can only be told by who
-/// looks at everything.
-fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeystoreConnectionStatus) -> bool {
-    look.quick
-        && want.refused.is_none()
-        && past.keystore.is_some()
-        && past.test_requested.is_none()
-        && status.drift.is_empty()
-}
-
-/// What stays on record of an announced creation after a pass that sent this, or nothing.
-fn on_record(
-    pending: Option<&PendingCreate>,
-    sent: Option<(&Step, &Done)>,
-    seen: &Observed,
-    now: Timestamp,
-) -> Option<PendingCreate> {
-    let found = |kind: &str| match kind {
-        "Keystore" => seen.keystore.present().is_some(),
-        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
-        _ => false,
-    };
-    announce::standing(pending, sent.map(|(step, done)| (step.creates(), done)), found, now)
-}
-
-/// A touched spec is a person's word: what kept us from closing the public address again counts no more.
-fn after_touch(look: Look, object: &AzureKeystoreConnection, status: &AzureKeystoreConnectionStatus) -> Look {
-    let touched = object.metadata.generation != Some(status.observed_generation);
-    let stopped = look.memory.path_lost.is_some() || look.memory.reopened_by_others.is_some();
-    if !(touched && stopped) {
-        return look;
-    }
-    let memory = Memory { path_lost: None, reopened_by_others: None, closed_at: None, ..look.memory };
-    Look { memory, ..look }
+/// Whether the four things that change by themselves are enough to look at.
+fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, _status: &AzureKeystoreConnectionStatus) -> bool {
+    look.quick && want.refused.is_none() && past.keystore.is_some() && past.test_requested.is_none()
 }
 
 /// A wish to have a removed thing made again counts only if it is younger than the thing.
 fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
     let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.is_some_and(|asked| memory.registered_at.as_ref().is_some_and(|registered| asked > registered.0))
+    asked.is_some_and(|asked| memory.registered_at.as_ref().is_none_or(|registered| asked > registered.0))
 }
 
 /// A certificate and its key in one PEM.
@@ -238,36 +226,48 @@ impl KeystoreConnections {
     ) -> Pass {
         let owner = lock_owner(Self::KIND, key);
         let refused = want.refused.is_some();
-        let pending = status.pending_create.as_ref();
         if may_be_quick(want, past, look, status) {
-            let readers = self.readers(want, status, &owner).await;
+            let readers = self.readers(want, &owner).await;
             let seen = observe::everything(&readers, want, past, true).await;
             let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
             if plan.is_settled() && plan.drift.is_empty() {
-                let pending = on_record(pending, None, &seen, now);
-                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending, quick: true };
+                return Pass {
+                    seen,
+                    plan,
+                    done: Done::Nothing,
+                    step: None,
+                    tested: None,
+                    announced: None,
+                    quick: true,
+                };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         // While the policy refuses the target, not even a token is asked for there.
-        let readers =
-            if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
+        let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, &owner).await };
         let seen = observe::everything(&readers, want, past, false).await;
+        // Nothing answers there: the instance may have moved.
+        if let (true, Ok(Login { target: Target::Hpcs { region, instance_id, .. }, .. })) =
+            (seen.uko_vaults.fault().is_some_and(Fault::is_passing), &want.login)
+        {
+            self.clouds.forget_uko_base(region, instance_id);
+        }
         if matches!(seen.operation, observe::Operation::None) {
             self.shared.locks.clear(&owner);
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
-        let (done, tested, pending) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, &seen, step, &owner, status, now).await,
+        self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
+        let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
+        let (done, tested, announced) = match (&step, want.mode) {
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, &seen, step, &owner, status, now).await
+                self.act(&readers, want, past, step, &owner, pending, seen_at).await
             }
-            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => {
-                (Done::Nothing, None, on_record(pending, None, &seen, now))
-            }
+            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, pending, quick: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false }
     }
 
     /// At most one write; a creation is announced in a pass of its own.
@@ -277,36 +277,32 @@ impl KeystoreConnections {
         readers: &Readers,
         want: &Desired,
         past: &Past<'_>,
-        seen: &Observed,
         step: &Step,
         owner: &str,
-        status: &AzureKeystoreConnectionStatus,
-        now: Timestamp,
+        pending: Option<&PendingCreate>,
+        seen_at: Seen,
     ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
         let mut locks = Vec::new();
         if step.touches_key_vault() {
             locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
         }
-        if let Step::CreatePrivateEndpoint { draft, .. } = step {
-            locks.push(draft.subnet_id.as_str().to_ascii_lowercase());
-        }
-        let pending = status.pending_create.as_ref();
-        match self.shared.turn(owner, &locks, step.creates(), pending, now) {
+        locks.extend(step.also_locks());
+        match self.shared.turn(owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
-            Turn::Held(why, pause) => return (Done::Held(why, pause), None, pending.cloned()),
+            Turn::Held(why, pause) => return (Done::Held(why, pause), None, None),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
-        let (done, tested) = apply::step(&writers, want, past, step, now).await;
+        let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
         if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
-            self.shared.locks.clear(owner);
+            self.shared.announced.settle(owner, |kind| step.creates() == Some(kind));
         }
-        let pending = on_record(pending, Some((step, &done)), seen, now);
-        (done, tested, pending)
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, tested, lost)
     }
 
-    /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.
-    async fn readers(&self, want: &Desired, status: &AzureKeystoreConnectionStatus, owner: &str) -> Readers {
+    /// Handles; the only calls are the broker's, every half hour, and the poll of a running operation.
+    async fn readers(&self, want: &Desired, owner: &str) -> Readers {
         let azure = match &want.operator {
             Ok(operator) => {
                 let arm = self.clouds.resource_manager(want.cloud, operator.clone());
@@ -321,19 +317,18 @@ impl KeystoreConnections {
             Err(_) => None,
         };
         let uko = match &want.login {
-            Ok(login) => Some(self.uko(login, status).await),
+            Ok(login) => Some(self.uko(login).await),
             Err(_) => None,
         };
         Readers { azure, uko }
     }
 
-    async fn uko(&self, login: &Login, status: &AzureKeystoreConnectionStatus) -> UkoSide {
-        let cached = status.uko.as_ref().and_then(|uko| uko.base_url.as_deref());
+    /// The address comes from the broker and never from status: whoever may write a status must not say where passwords go.
+    async fn uko(&self, login: &Login) -> UkoSide {
         let base = match &login.target {
-            Target::Hpcs { region, instance_id, credential } => match cached.and_then(UkoUrl::parse_hosted) {
-                Some(base) => Ok(base),
-                None => self.clouds.broker().uko_url(region, instance_id, credential).await,
-            },
+            Target::Hpcs { region, instance_id, credential } => {
+                self.clouds.uko_base(region, instance_id, credential).await
+            }
             Target::Server { url, .. } => UkoUrl::self_managed(url).ok_or_else(|| {
                 let advice = "spec.uko.server.url must be https://host or https://host:port.";
                 Error::new(Service::Uko, "Connect", Class::Invalid, "UkoAddressRefused", advice)

@@ -13,10 +13,11 @@ use super::{
 use crate::{
     api::v1alpha1::{
         AzureKeystoreConnection, AzureKeystoreConnectionStatus, AzureStatus, CredentialsInUse, DriftPolicy,
-        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, UkoStatus,
+        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, PendingCreate, UkoStatus,
     },
     clouds::azure::ProvisioningState,
     reconcile::{
+        announce::{Age, standing},
         driver::Report,
         look::{Look, request},
         pace::PaceSettings,
@@ -24,6 +25,9 @@ use crate::{
         summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
     },
 };
+
+/// Closed for this long, an earlier reversal is history.
+const LASTING: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// Everything a report is made of.
 pub(super) struct Told<'a> {
@@ -39,6 +43,8 @@ pub(super) struct Told<'a> {
     pub look: &'a Look,
     /// What came of it.
     pub pass: &'a Pass,
+    /// How old a record of creation may become.
+    pub age: Age,
 }
 
 /// The report of one pass.
@@ -66,7 +72,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
         plan: pass.plan.preview(),
         drift: pass.plan.drift.clone(),
-        pending_create: pass.pending.clone(),
+        pending_create: pending(told),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
         last_handled_reconcile_at: told
@@ -82,7 +88,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         ..told.before.clone()
     };
     let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
-    status.azure = azure(told, &pass.seen);
+    status.azure = azure(case, told.before.azure.clone());
     status.tls_proxy =
         plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
     status.uko = uko(told, now);
@@ -95,6 +101,15 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         stamps: settled,
         status,
     }
+}
+
+fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let before = told.before.pending_create.as_ref();
+    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
+    let found = plan::found(&told.pass.seen, kind);
+    let step = told.pass.step.as_ref().and_then(Step::creates);
+    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
 }
 
 fn ready(told: &Told<'_>) -> Word {
@@ -115,8 +130,9 @@ fn path_unread(told: &Told<'_>) -> bool {
     }
 }
 
-fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus> {
-    let mut status = told.before.azure.clone().unwrap_or_default();
+fn azure(case: Case<'_>, before: Option<AzureStatus>) -> Option<AzureStatus> {
+    let seen = case.seen;
+    let mut status = before.unwrap_or_default();
     if let Some(vault) = seen.vault.present() {
         status.vault_id = Some(vault.id.as_str().to_owned());
         status.vault_uri.clone_from(&vault.vault_uri);
@@ -124,15 +140,21 @@ fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus
         status.sku = Some(vault.sku.as_str().to_owned());
         status.public_network_access = Some(vault.public_network_access.as_str().to_owned());
     }
+    if case.want.private_endpoint.is_none() {
+        (status.private_endpoint_id, status.connection_state, status.private_ip_address) = (None, None, None);
+    }
+    if matches!(seen.vault, Seen::Absent) {
+        (status.vault_id, status.vault_uri, status.location, status.sku, status.public_network_access) =
+            (None, None, None, None, None);
+    }
     match &seen.endpoint {
         Seen::Present(endpoint) => {
-            status.private_endpoint_id = Some(endpoint.id.as_str().to_owned());
+            let ours = plan::private_endpoint::is_ours(case, endpoint);
+            status.private_endpoint_id = ours.then(|| endpoint.id.as_str().to_owned());
             let there = seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
             let state = there.map_or(&endpoint.connection, |connection| &connection.state);
             status.connection_state = Some(state.status.as_str().to_owned());
         }
-        // Under Report the id stays: it says that there was one, and that it is not to be made again by itself.
-        Seen::Absent if told.want.drift == DriftPolicy::Report => status.connection_state = None,
         Seen::Absent => (status.private_endpoint_id, status.connection_state) = (None, None),
         Seen::Unknown(_) | Seen::NotLooked => {}
     }
@@ -199,9 +221,11 @@ fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncr
     let Some(judged) = plan::kek::judge(case) else { return before };
     let at = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
     let key = judged.key;
+    // The id of a lost key stays: it says that there was one, so that its loss is never taken for a key still to come.
+    let last_id = before.and_then(|before| before.key_id);
     Some(KeyEncryptionKeyStatus {
         state: judged.state,
-        key_id: key.and_then(|key| key.id.clone()),
+        key_id: key.and_then(|key| key.id.clone()).or(last_id),
         key_type: key.map(|key| key.kty.clone()),
         key_size_bits: key.and_then(|key| key.size_bits),
         operations: key.map(|key| key.ops.clone()).unwrap_or_default(),
@@ -233,14 +257,16 @@ fn remember(
     }
     if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {
         memory.private_endpoint_retries = Some(memory.private_endpoint_retries.unwrap_or_default().saturating_add(1));
-    } else if matches!(case.seen.endpoint, Seen::Absent)
-        || case
-            .seen
-            .endpoint
-            .present()
-            .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
+    } else if case
+        .seen
+        .endpoint
+        .present()
+        .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
     {
         memory.private_endpoint_retries = None;
+    }
+    if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
+        memory.tags_set_at = now();
     }
     network_access(case, told, &mut memory);
     memory
@@ -257,22 +283,30 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         let proven = plan::network_access::unproven(case).is_none();
         memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
     }
+    // A new spec or Secret is a new attempt.
+    if told.before.memory.as_ref().and_then(|before| before.inputs.as_ref()) != memory.inputs.as_ref() {
+        (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
+    }
+    let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
     if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {
         if memory.closed_at.is_some() {
             memory.reopened_by_others = Some(memory.reopened_by_others.unwrap_or_default().saturating_add(1));
         }
         memory.closed_at = Some(Time(case.now));
     }
-    let closed = case.seen.vault.present().map(|vault| vault.public_network_access != PublicAccess::Enabled);
+    let lost = case
+        .seen
+        .health
+        .present()
+        .is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
     let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
-    let health = case.seen.health.present().map(|status| &status.health);
-    memory.path_lost = match (closed, health) {
-        (Some(true), Some(Health::NotResponding | Health::ConfigurationError)) if young => Some(true),
-        // It works over the private path after all.
-        (Some(true), Some(Health::Ok)) => None,
-        // Opened again by a person, or not seen: what is known stands until the spec is touched.
-        (Some(_) | None, _) => memory.path_lost,
-    };
+    if !open && lost && young {
+        memory.path_lost = Some(true);
+    }
+    let long_closed = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) > LASTING);
+    if !open && long_closed {
+        memory.reopened_by_others = None;
+    }
 }
 
 /// Nothing was looked at because the spec says so.

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
+pub mod reasons;
 #[cfg(test)]
 pub(crate) mod scenario;
 pub(crate) mod secrets;

@@ -53,6 +53,12 @@ pub(super) fn refusal(spec: &AzureKeystoreConnectionSpec, namespace: &str, polic
     not_yet_supported(spec).or_else(|| same_identity(spec)).or_else(|| not_allowed(spec, namespace, policy))
 }
 
+/// An identity of a kind that this version cannot use: then nobody else is asked either.
+pub(super) fn unsupported(operator: &Result<Credential, Fault>, login: &Result<Login, Fault>) -> Option<Fault> {
+    let faults = [operator.as_ref().err(), login.as_ref().err()];
+    faults.into_iter().flatten().find(|fault| fault.is_not_yet_supported()).cloned()
+}
+
 fn not_yet_supported(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
     if spec.deletion_policy == Some(DeletionPolicy::Delete) {
         return Some(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."));
@@ -100,6 +106,16 @@ fn not_allowed(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Pol
         "{field}: {refusal} by the operator's policy file. Ask whoever runs the operator to add under rules:\n{lines}"
     );
     Some(Fault::invalid("TargetNotAllowed", text))
+}
+
+/// The policy's limit for this UKO.
+pub(super) fn keystores_allowed(uko: &UkoSpec, namespace: &str, policy: &Policy) -> Option<u32> {
+    use crate::reconcile::policy_file;
+    match (&uko.hpcs, &uko.server) {
+        (Some(hpcs), _) => policy.max_keystores(namespace, policy_file::Target::Instance(&hpcs.instance_id)),
+        (None, Some(server)) => policy.max_keystores(namespace, policy_file::Target::Server(&server.url)),
+        (None, None) => None,
+    }
 }
 
 /// A service principal with a client secret.

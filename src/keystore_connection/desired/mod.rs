@@ -62,6 +62,8 @@ pub(super) struct Desired {
     pub uko_vault: UkoVaultWanted,
     /// The keystore.
     pub keystore: KeystoreWanted,
+    /// How many keystores the policy file lets this namespace have there, and how many it has; none is no limit.
+    pub keystores_allowed: Option<(u32, Seen<u32>)>,
     /// What a failed test means.
     pub connection_test: ConnectionTestPolicy,
     /// What to do about the key-encryption key.
@@ -159,8 +161,10 @@ impl Desired {
             &azure.service_principal.password_secret_ref,
             "clientSecret",
         );
+        let operator = identity::operator(azure, secrets);
+        let login = identity::login(&spec.uko, secrets);
         Self {
-            refused: identity::refusal(spec, &key.0, policy),
+            refused: identity::refusal(spec, &key.0, policy).or_else(|| identity::unsupported(&operator, &login)),
             cloud: cloud(azure.cloud),
             vault: VaultId {
                 subscription_id: azure.subscription_id.to_string(),
@@ -175,8 +179,8 @@ impl Desired {
             password_secret: azure.service_principal.password_secret_ref.name.to_string(),
             client_id: azure.service_principal.client_id.to_string(),
             object_id: azure.service_principal.object_id.as_ref().map(ToString::to_string),
-            operator: identity::operator(azure, secrets),
-            login: identity::login(&spec.uko, secrets),
+            operator,
+            login,
             key_permissions: azure.key_permissions.unwrap_or_default(),
             close_public_access: azure.public_network_access.is_some(),
             private_endpoint: spec.private_endpoint.as_ref().and_then(|wanted| private_endpoint(wanted, &owner)),
@@ -190,6 +194,8 @@ impl Desired {
                 variant: spec.keystore.variant,
                 location: spec.keystore.location.as_deref().map(str::to_owned),
             },
+            keystores_allowed: identity::keystores_allowed(&spec.uko, &key.0, policy)
+                .map(|most| (most, found.keystores)),
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
             adoption: spec.adoption_policy.unwrap_or_default(),

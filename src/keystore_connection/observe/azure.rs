@@ -8,7 +8,7 @@ use super::{KEK_NAME, Observed, Operation};
 use crate::{
     clouds::azure::{ArmId, Audience, Credential, Entra, KeyVaultData, PrivateEndpoint, ResourceManager},
     keystore_connection::desired::{Desired, PrivateEndpointWanted},
-    reconcile::{fault::Fault, stage::Seen},
+    reconcile::stage::Seen,
 };
 
 /// Readers of Azure.
@@ -141,19 +141,19 @@ impl Azure {
     }
 
     /// Other endpoints of the vault, before one is made: two in one network overwrite each other's name. What others hide
-    /// from us is left out; what only did not answer may be just such a one.
+    /// from us for good is left out; what only did not answer is not.
     async fn neighbours(&self, seen: &Observed, want: &Desired) -> Seen<Vec<PrivateEndpoint>> {
         let (Some(wanted), Seen::Absent, Some(vault)) = (&want.private_endpoint, &seen.endpoint, seen.vault.present())
         else {
             return Seen::NotLooked;
         };
         let others = vault.connections.iter().filter_map(|connection| connection.private_endpoint_id.as_ref());
-        let reads = others.filter(|id| !id.same_as(&wanted.id)).take(20).map(|id| self.arm.private_endpoint(id));
+        let reads = others.filter(|id| !id.same_as(&wanted.id)).map(|id| self.arm.private_endpoint(id));
         let mut found = Vec::new();
         for read in join_all(reads).await {
-            match read.map_err(Fault::from) {
-                Ok(other) => found.extend(other),
-                Err(fault) if fault.is_passing() => return Seen::Unknown(fault),
+            match read {
+                Ok(endpoint) => found.extend(endpoint),
+                Err(error) if error.is_retryable() => return Seen::Unknown(error.into()),
                 Err(_) => {}
             }
         }
@@ -161,7 +161,7 @@ impl Azure {
     }
 }
 
-/// The zone of the spec, else that of whatever zone group the endpoint has: landing zones often make it by policy [P].
+/// The zone of the spec, else that of whatever zone group the endpoint has: landing zones often make it by policy \[P\].
 fn zone(wanted: &PrivateEndpointWanted, groups: &Seen<Vec<crate::clouds::azure::DnsZoneGroup>>) -> Option<ArmId> {
     let of_group = || groups.present()?.iter().flat_map(|group| &group.zones).find_map(|zone| zone.zone_id.clone());
     wanted.zone.clone().or_else(of_group)

@@ -20,7 +20,7 @@ use crate::{
     reconcile::{fault::Fault, stage::Seen},
 };
 
-/// The key that UKO makes when it registers a Premium vault, and needs ever after [D].
+/// The key that UKO makes when it registers a Premium vault, and needs ever after \[D\].
 pub(super) const KEK_NAME: &str = "EKMF-BYOK-KEK-FOR-IMPORT";
 
 /// What one look told us.
@@ -46,7 +46,7 @@ pub(super) struct Observed {
     pub subnet: Seen<Subnet>,
     /// The virtual network; likewise.
     pub network: Seen<VirtualNetwork>,
-    /// Other endpoints of the vault that we may see; likewise.
+    /// Other endpoints of the vault; likewise.
     pub neighbours: Seen<Vec<PrivateEndpoint>>,
     /// The endpoint's network interface.
     pub interface: Seen<NetworkInterface>,

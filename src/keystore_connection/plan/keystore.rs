@@ -17,10 +17,10 @@ use crate::{
             uko::{AzureEnvironment, ConnectionChange, KeystoreKind, LabelChange},
         },
     },
-    keystore_connection::SPREADING,
+    keystore_connection::{SPREADING, desired::Path},
     reconcile::{
         fault::Fault,
-        ownership::{Claim, Mark, cut, unmarked},
+        ownership::{Claim, Mark, unmarked},
         stage::{Seen, Verdict},
         summary::age,
     },
@@ -53,7 +53,10 @@ pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, dr
     }
     if let Some(stage) = open {
         // What UKO says of it is told all the same; only writes wait for the earlier stage.
-        return if healthy(case) { Verdict::Behind(stage) } else { health(case, keystore) };
+        return match change(case, keystore, &claim, &mut Vec::new()) {
+            Some(_) if healthy(case) => Verdict::Behind(stage),
+            Some(_) | None => health(case, keystore),
+        };
     }
     change(case, keystore, &claim, drift).unwrap_or_else(|| health(case, keystore))
 }
@@ -78,6 +81,16 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
         Ok(vault) => vault,
         Err(verdict) => return verdict,
     };
+    match &case.want.keystores_allowed {
+        Some((_, Seen::Unknown(fault))) => return faulty(fault),
+        Some((most, Seen::Present(count))) if count >= most => {
+            let text = format!(
+                "This namespace has {count} keystores in this UKO, and the operator's policy file allows {most}: each further one costs money. Ask whoever runs the operator to raise maxKeystores."
+            );
+            return Verdict::awaiting("AwaitingCostApproval", text);
+        }
+        Some((_, Seen::Present(_) | Seen::Absent | Seen::NotLooked)) | None => {}
+    }
     match case.want.draft(&vault, tls_proxy(&case.want.path)) {
         Ok(draft) => {
             Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered.")
@@ -99,7 +112,7 @@ pub(in crate::keystore_connection) fn is_ours(case: Case<'_>, keystore: &Keystor
     claim(case, keystore) == Claim::Ours
 }
 
-/// What UKO locks once a keystore is connected [D]. An answer without the fact is no difference.
+/// What UKO locks once a keystore is connected \[D\]. An answer without the fact is no difference.
 fn fixed_differences(case: Case<'_>, have: &Keystore) -> Vec<String> {
     let want = case.want;
     let mut found = Vec::new();
@@ -124,36 +137,41 @@ fn fixed_differences(case: Case<'_>, have: &Keystore) -> Vec<String> {
     found
 }
 
-/// Labels and connection never travel in one PATCH [D].
+/// Labels and connection never travel in one PATCH \[D\].
 fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>) -> Option<Verdict<Step>> {
     let vault = have.vault_id.clone().or_else(|| uko_vault(case).ok())?;
     let labels = labels(case, have, drift);
     let connection = connection(case, have, drift);
-    let labels = labels.filter(|_| case.want.drift == DriftPolicy::Correct);
-    let adopt = *claim == Claim::Adoptable;
-    if !adopt && connection.is_none() && labels.is_none() {
-        return None;
+    if proxy_left_over(case, have) {
+        let text = format!(
+            "The keystore {} still goes through a tls_proxy that the spec no longer names, and UKO has no known way to take it away. Disconnect and reconnect the keystore in UKO, or name the proxy again.",
+            have.name
+        );
+        return Some(Verdict::Blocked(Fault::awaiting_person("ReconnectNeeded", text)));
     }
-    let Some(handle) = have.handle() else {
-        let text = format!("UKO did not say at which version the keystore {} is, so it is not changed.", have.name);
-        return Some(Verdict::Unclear(Fault::new(Class::Transient, "KeystoreVersionUnknown", text)));
-    };
     let name = have.name.clone();
-    if adopt {
-        let description = case.want.owner.marked(&kept(&unmarked(&have.description)));
-        let change = KeystoreChange::Labels(LabelChange { description: Some(description), ..LabelChange::default() });
+    let Some(handle) = have.handle() else {
+        let wanted = *claim == Claim::Adoptable || connection.is_some() || labels.is_some();
+        let text = format!(
+            "UKO does not tell the version of the keystore {name}, so it cannot be changed safely. Update UKO, or make the spec fit the keystore."
+        );
+        return wanted.then(|| Verdict::Blocked(Fault::awaiting_person("KeystoreVersionUnknown", text)));
+    };
+    if *claim == Claim::Adoptable {
+        let change = KeystoreChange::Labels(LabelChange {
+            description: Some(
+                case.want.owner.marked(&crate::reconcile::ownership::cut(&unmarked(&have.description), 110)),
+            ),
+            ..LabelChange::default()
+        });
         let step = Step::AdoptKeystore { vault, handle, name, change };
         return Some(Verdict::step(step, "AdoptionInProgress", "The keystore is unowned and is being taken over."));
     }
     if let Some(connection) = connection {
         return Some(update(vault, handle, name, KeystoreChange::Connection(connection)));
     }
-    Some(update(vault, handle, name, KeystoreChange::Labels(labels?)))
-}
-
-/// What of a text of others fits beside our mark.
-fn kept(text: &str) -> String {
-    cut(text, 110)
+    let labels = labels.filter(|_| case.want.drift == DriftPolicy::Correct)?;
+    Some(update(vault, handle, name, KeystoreChange::Labels(labels)))
 }
 
 fn update(
@@ -184,7 +202,7 @@ fn labels(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option<Lab
     }
     let marked = matches!(Mark::find(&have.description), Mark::Of(..));
     if described.is_some() || !marked {
-        change.description = Some(case.want.owner.marked(described.unwrap_or(&kept(&text))));
+        change.description = Some(case.want.owner.marked(described.unwrap_or(&text)));
     }
     if let Some(groups) = &want.groups {
         let sorted = |groups: &[String]| {
@@ -215,8 +233,14 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
         }
         different
     };
-    if let Some(proxy) = tls_proxy(&want.path)
-        && differs("status.tlsProxy", &proxy, have.tls_proxy.as_deref().unwrap_or("none"))
+    if let (Some(location), Some(have)) = (&want.keystore.location, &have.azure_location)
+        && differs("spec.keystore.location", location, have)
+        && want.drift == DriftPolicy::Correct
+    {
+        change.azure_location = Some(location.clone());
+    }
+    if let (Some(proxy), Some(have)) = (tls_proxy(&want.path), &have.tls_proxy)
+        && differs("status.tlsProxy", &proxy, have)
         && want.drift == DriftPolicy::Correct
     {
         change.tls_proxy = Some(proxy);
@@ -229,10 +253,7 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
         change.azure_service_principal_client_id = Some(want.client_id.clone());
     }
     let held = case.past.credentials.map(|credentials| &credentials.fingerprint);
-    // The password belongs to the principal of the spec: UKO never gets it for another one.
-    let same_principal = client_id.is_none_or(|client_id| client_id.eq_ignore_ascii_case(&want.client_id));
-    let rotated = same_principal && held != case.past.password_fingerprint.as_ref();
-    if rotated || change.azure_service_principal_client_id.is_some() {
+    if held != case.past.password_fingerprint.as_ref() || change.azure_service_principal_client_id.is_some() {
         change.azure_service_principal_password = want.password.clone().ok();
     }
     (change != ConnectionChange::default()).then_some(change)
@@ -240,6 +261,10 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
 
 fn healthy(case: Case<'_>) -> bool {
     case.seen.health.present().is_some_and(|status| status.health == Health::Ok)
+}
+
+fn proxy_left_over(case: Case<'_>, have: &Keystore) -> bool {
+    matches!(case.want.path, Path::Direct) && have.tls_proxy.as_ref().is_some_and(|proxy| !proxy.is_empty())
 }
 
 fn health(case: Case<'_>, keystore: &Keystore) -> Verdict<Step> {
@@ -250,16 +275,15 @@ fn health(case: Case<'_>, keystore: &Keystore) -> Verdict<Step> {
         Seen::Present(status) => status,
     };
     let stage = ConditionType::KeystoreConnected.as_str();
-    // Once that was too long, it stays too long.
-    let unchecked = case.past.memory.failures.iter().find(|row| row.stage == stage).is_some_and(|row| {
-        row.reason == "HealthUnknown"
-            || row.reason == "HealthCheckInProgress" && age(&row.since, case.now) >= FIRST_CHECK
-    });
+    let since = |reason: &str| {
+        let row = case.past.memory.failures.iter().find(|row| row.stage == stage && row.reason == reason);
+        row.map_or(Duration::ZERO, |row| age(&row.since, case.now))
+    };
     match &status.health {
         Health::Ok => {
             Verdict::met("KeystoreHealthy", format!("UKO reaches the Key Vault through the keystore {name}."))
         }
-        Health::PendingCheck if !unchecked => Verdict::in_progress(
+        Health::PendingCheck if since("HealthCheckInProgress") < FIRST_CHECK => Verdict::in_progress(
             "HealthCheckInProgress",
             format!("UKO has not looked at the keystore {name} yet."),
             None,

@@ -2,19 +2,17 @@
 //!
 //! In: every fact about the path. Out: a verdict. Never: opens it again; closes it on a guess.
 
-use std::time::Duration;
-
-use super::{Case, Step, faulty};
+use super::{Case, Step, faulty, path::tls_proxy};
 use crate::{
-    api::{
-        condition::ConditionType,
-        v1alpha1::{Drift, DriftPolicy},
-    },
+    api::condition::ConditionType,
     clouds::{
         azure::{ArmId, PublicAccess},
         ibm::Health,
     },
-    keystore_connection::{SPREADING, desired::Path},
+    keystore_connection::{
+        SPREADING,
+        desired::{Path, Target},
+    },
     reconcile::{
         fault::Fault,
         stage::{Seen, Verdict},
@@ -24,14 +22,11 @@ use crate::{
 
 /// After so many reversals by others we stop.
 const REVERSALS: u32 = 2;
-/// For so long after closing, an answer that still says open is an old one.
-const LAG: Duration = Duration::from_mins(1);
 
 pub(super) fn network_access_applied(
     case: Case<'_>,
     open: Option<ConditionType>,
     keystore: &Verdict<Step>,
-    drift: &mut Vec<Drift>,
 ) -> Verdict<Step> {
     if !case.want.close_public_access {
         return Verdict::met(
@@ -56,8 +51,14 @@ pub(super) fn network_access_applied(
         }
         PublicAccess::Enabled | PublicAccess::Other(_) => {}
     }
-    if let Some(verdict) = reopened(case, vault.public_network_access.as_str(), drift) {
-        return verdict;
+    if case.past.memory.path_lost == Some(true) {
+        return Verdict::Blocked(path_lost_fault(case));
+    }
+    if case.past.memory.reopened_by_others.unwrap_or_default() >= REVERSALS {
+        return Verdict::Blocked(Fault::awaiting_person(
+            "PublicAccessDrift",
+            "Someone, perhaps an Azure Policy, opens the public address again after each closing. Find out who; then touch this object's spec.",
+        ));
     }
     if let Some(stage) = open {
         return Verdict::Behind(stage);
@@ -80,40 +81,20 @@ pub(super) fn network_access_applied(
     })
 }
 
-/// It was closed by us and is open: what that means before anything else does.
-fn reopened(case: Case<'_>, have: &str, drift: &mut Vec<Drift>) -> Option<Verdict<Step>> {
-    let memory = case.past.memory;
-    let closed_at = memory.closed_at.as_ref()?;
-    if age(closed_at, case.now) < LAG {
-        let text = "The public address was closed; the Key Vault does not say so yet.";
-        return Some(Verdict::in_progress("PublicAccessInProgress", text, None));
-    }
-    let field = "spec.azure.publicNetworkAccess".to_owned();
-    drift.push(Drift { field, want: "Disabled".to_owned(), have: have.to_owned() });
-    if memory.path_lost == Some(true) {
-        return Some(Verdict::Blocked(Fault::awaiting_person(
-            "PathLostAfterClosing",
-            "UKO lost the Key Vault when its public address was closed, and someone opened it again. It is not closed again by itself: mend the private path, then touch this object's spec.",
-        )));
-    }
-    if case.want.drift == DriftPolicy::Report {
-        let text = "Someone opened the public address again. driftPolicy is Report, so it stays open.";
-        return Some(Verdict::met("DriftReported", text));
-    }
-    // This opening is not counted yet: that happens when it is set back.
-    (memory.reopened_by_others.unwrap_or_default().saturating_add(1) >= REVERSALS).then(|| {
-        Verdict::Blocked(Fault::awaiting_person(
-            "PublicAccessDrift",
-            "Someone, perhaps an Azure Policy, opens the public address again after each closing. Find out who; then touch this object's spec.",
-        ))
-    })
-}
-
 /// What stands against closing, apart from the heartbeat. `None` once every fact is there.
 pub(in crate::keystore_connection) fn unproven(case: Case<'_>) -> Option<String> {
     let (Some(wanted), Some(endpoint)) = (&case.want.private_endpoint, case.seen.endpoint.present()) else {
         return Some("without spec.privateEndpoint nobody here can prove the private path. Let the operator manage it, or close the address by hand.".to_owned());
     };
+    let hosted = case.want.login.as_ref().is_ok_and(|login| matches!(login.target, Target::Hpcs { .. }));
+    if hosted && matches!(case.want.path, Path::Direct) {
+        return Some("UKO in IBM Cloud goes to the public address. Set connectorEndpointRef or tlsProxy.".to_owned());
+    }
+    let proxy = tls_proxy(&case.want.path);
+    if case.seen.keystore.present().is_none_or(|keystore| keystore.tls_proxy.clone().filter(|p| !p.is_empty()) != proxy)
+    {
+        return Some("the keystore in UKO does not go the way that the spec names.".to_owned());
+    }
     let there = case.seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
     let approved = |state: &crate::clouds::azure::ConnectionState| {
         state.status == crate::clouds::azure::ConnectionStatus::Approved
@@ -152,11 +133,12 @@ fn names_lead_there(case: Case<'_>, network: &ArmId, address: &str) -> Option<St
         }
         Seen::Unknown(_) => return Some(format!("the vault's A record could not be read. {cure}")),
     }
-    let linked = case
-        .seen
-        .links
-        .present()
-        .is_some_and(|links| links.iter().any(|link| link.is_ready() && link.leads_to(network)));
+    let links = match &case.seen.links {
+        Seen::Present(links) => links.as_slice(),
+        Seen::Unknown(_) => return Some(format!("the private DNS zone's links could not be read. {cure}")),
+        Seen::Absent | Seen::NotLooked => &[],
+    };
+    let linked = links.iter().any(|link| link.is_ready() && link.leads_to(network));
     (!linked).then(|| format!("the private DNS zone is not linked to the endpoint's virtual network. {cure}"))
 }
 
@@ -165,7 +147,11 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
     let since = case.past.memory.path_facts_since.as_ref().map(|time| time.0.as_second());
     let status = case.seen.health.present()?;
     match (since, status.last_heartbeat) {
-        (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat > since => None,
+        (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat >= since => None,
+        (Some(since), None) if case.now.as_second() - since > 600 => Some(Verdict::Blocked(Fault::awaiting_person(
+            "PrivatePathUnproven",
+            "The public address stays open: UKO does not say when it last reached the Key Vault. Close it by hand once you have seen that keys flow.",
+        ))),
         (_, _) => Some(Verdict::in_progress(
             "PublicAccessInProgress",
             "The path is complete; before the public address is closed, UKO must have been seen well over it once more.",
@@ -177,16 +163,16 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
 /// UKO turned unhealthy within a quarter of an hour after we closed the public address.
 pub(super) fn path_lost(case: Case<'_>) -> Option<Fault> {
     let closed = case.past.memory.closed_at.as_ref()?;
-    let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
-    if open && age(closed, case.now) >= LAG {
-        return None;
-    }
-    let lost = case.past.memory.path_lost.unwrap_or_default() || age(closed, case.now) < SPREADING;
-    lost.then(|| {
-        let vault = &case.want.vault.name;
-        Fault::awaiting_person(
-            "PathLostAfterClosing",
-            format!("UKO lost the Key Vault right after its public address was closed, so it had not come over the private path. To open it again: az keyvault update --name {vault} --public-network-access Enabled. It is not opened by itself."),
-        )
-    })
+    let lost = case.past.memory.path_lost == Some(true) || age(closed, case.now) < SPREADING;
+    lost.then(|| path_lost_fault(case))
+}
+
+fn path_lost_fault(case: Case<'_>) -> Fault {
+    let vault = &case.want.vault.name;
+    Fault::awaiting_person(
+        "PathLostAfterClosing",
+        format!(
+            "UKO lost the Key Vault right after its public address was closed, so it had not come over the private path. To open it again: az keyvault update --name {vault} --public-network-access Enabled. The operator neither opens it nor closes it again before this object's spec or Secrets change."
+        ),
+    )
 }

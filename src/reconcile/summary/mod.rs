@@ -27,8 +27,6 @@ use crate::{
 
 /// Longer counting would only rewrite status; the waits have reached their maximum.
 const ATTEMPTS_MAX: u32 = 8;
-/// So many writes of one kind in a row are a sequence of steps; more mean that what is written does not take.
-const WRITES_IN_A_ROW: u32 = 5;
 /// A missing role or a policy may just be spreading; for this long it counts as progress.
 const PERSON_GRACE: Duration = Duration::from_mins(5);
 
@@ -106,21 +104,13 @@ struct Judged {
     message: String,
     weight: Weight,
     next: Duration,
-    /// A step that nobody takes.
-    planned: bool,
-}
-
-/// Whether an object counts as ready, works towards it, or waits for someone.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Ready,
-    Working,
-    Waiting,
+    /// What a cloud asked for at least.
+    floor: Duration,
 }
 
 /// The summary of one pass.
 pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
-    let mut memory = Memory { failures: Vec::new(), progressing_since: working_since(frame), ..frame.memory.clone() };
+    let mut memory = Memory { failures: Vec::new(), ..frame.memory.clone() };
     let failing = plan.stages.iter().position(|stage| matches!(stage.verdict, Verdict::Do(..)));
     let mut judged = Vec::new();
     let mut failure = None;
@@ -137,11 +127,9 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
         say(&mut conditions, frame, row.condition, row.status, &row.reason, &row.message);
     }
     extras(plan, &judged, &mut conditions, frame);
-    memory.progressing_since = match weigh(&judged, &mut conditions, &memory, frame) {
-        Standing::Working => memory.progressing_since.or(Some(Time(frame.now))),
-        // Who waits for a person does not use up the time for what follows.
-        Standing::Ready | Standing::Waiting => None,
-    };
+    memory.unclear_since = unclear_since(&judged, frame);
+    let ready = weigh(&judged, &mut conditions, &memory, frame);
+    memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
     if plan.is_settled() {
         memory.settled_inputs.clone_from(&memory.inputs);
     }
@@ -152,11 +140,10 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     Summary { conditions, memory, next, failure }
 }
 
-/// A changed spec or Secret has its own time for progress.
-fn working_since(frame: &Frame<'_>) -> Option<Time> {
-    let since = frame.memory.progressing_since.clone()?;
-    let changed = frame.memory.inputs_changed_at.clone().filter(|changed| changed.0 > since.0);
-    Some(changed.unwrap_or(since))
+/// Since when only passing faults stand against Ready, whichever they are: one that follows another starts no new grace.
+fn unclear_since(judged: &[Judged], frame: &Frame<'_>) -> Option<Time> {
+    let unclear = judged.iter().any(|row| matches!(row.weight, Weight::Passing));
+    unclear.then(|| frame.memory.unclear_since.clone().unwrap_or(Time(frame.now)))
 }
 
 /// Conditions that are there only while they are true.
@@ -165,10 +152,14 @@ fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>,
         Some(row) => say(conditions, frame, ConditionType::ClaimConflict, Status::True, &row.reason, &row.message),
         None => condition::remove(conditions, ConditionType::ClaimConflict),
     }
+    let fields = || plan.drift.iter().map(|drift| drift.field.as_str()).collect::<Vec<_>>().join(", ");
     if frame.report_drift && !plan.drift.is_empty() {
-        let fields: Vec<&str> = plan.drift.iter().map(|drift| drift.field.as_str()).collect();
-        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields.join(", "));
+        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields());
         say(conditions, frame, ConditionType::Drifted, Status::True, "DriftReported", &message);
+    } else if plan.is_settled() && !plan.drift.is_empty() {
+        let message =
+            format!("Different outside, and a correction did not last: {}. Find out who changes it back.", fields());
+        say(conditions, frame, ConditionType::Drifted, Status::True, "CorrectionFailed", &message);
     } else {
         condition::remove(conditions, ConditionType::Drifted);
     }
@@ -199,35 +190,23 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
         (Verdict::Do(_, word), None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Held(..))) => word.reason,
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
-    let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
-    // Of a step, only what was written counts: looking again or waiting for a turn is no attempt.
-    let counts = match (&stage.verdict, tried) {
-        (Verdict::Do(..), None | Some(Done::Nothing | Done::Asked | Done::Held(..))) => 0,
-        _ => 1,
-    };
+    let last = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str());
+    // An announcement, or a question, is only half of a step: what came of the step before still counts.
+    if let (Some(Done::Asked), Some(last)) = (tried, last) {
+        memory.failures.push(last.clone());
+        return last.clone();
+    }
+    let before = last.filter(|row| row.reason == reason);
     let row = StageFailure {
         stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
-        since: before.map_or_else(|| first_seen(frame, fault_of(stage, tried)), |row| row.since.clone()),
-        attempts: before.map_or(0, |row| row.attempts).saturating_add(counts).min(ATTEMPTS_MAX),
+        since: before.map_or(Time(frame.now), |row| row.since.clone()),
+        attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
     };
     if !reason.is_empty() {
         memory.failures.push(row.clone());
     }
     row
-}
-
-/// While `Ready` is held, an outage that wanders from stage to stage or changes its reason is still the same outage.
-fn first_seen(frame: &Frame<'_>, fault: Option<&Fault>) -> Time {
-    let passing = fault.is_some_and(Fault::is_passing) && is_ready(frame);
-    let earlier = frame.memory.failures.iter().map(|row| &row.since).min_by_key(|since| since.0);
-    earlier.filter(|_| passing).cloned().unwrap_or(Time(frame.now))
-}
-
-/// `Ready` as it stands, if it speaks of this spec.
-fn is_ready(frame: &Frame<'_>) -> bool {
-    condition::get(frame.previous, ConditionType::Ready)
-        .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation))
 }
 
 fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
@@ -238,12 +217,32 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         message: word.message.clone(),
         weight,
         next,
-        planned: false,
+        floor: Duration::ZERO,
     };
     match &stage.verdict {
         Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
         Verdict::Skipped(word) => row(Status::Unknown, word, Weight::Carries, frame.interval),
-        Verdict::Unchanged => unchanged(stage, frame),
+        Verdict::Unchanged => match condition::get(frame.previous, stage.condition) {
+            Some(before) => Judged {
+                condition: stage.condition,
+                status: match before.status.as_str() {
+                    "True" => Status::True,
+                    "False" => Status::False,
+                    _ => Status::Unknown,
+                },
+                reason: before.reason.clone(),
+                message: before.message.clone(),
+                weight: Weight::Carries,
+                next: frame.interval,
+                floor: Duration::ZERO,
+            },
+            None => row(
+                Status::Unknown,
+                &Word { reason: "NotLooked", message: String::new() },
+                Weight::Behind,
+                Duration::ZERO,
+            ),
+        },
         Verdict::Behind(on) => {
             let word =
                 Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
@@ -259,33 +258,15 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
-            Some(Done::Wrote) if seen.attempts > WRITES_IN_A_ROW => {
+            Some(Done::Wrote | Done::Asked) => {
                 row(Status::False, word, Weight::Progress, frame.pace.again(seen.attempts))
             }
-            Some(Done::Wrote | Done::Asked) => row(Status::False, word, Weight::Progress, Duration::ZERO),
-            Some(Done::Nothing) | None => {
-                Judged { planned: true, ..row(Status::False, word, Weight::Progress, frame.interval) }
+            Some(Done::Nothing) | None if matches!(frame.mode, Mode::Plan) => {
+                let message = "Mode is Plan: status.plan lists what Manage would do.".to_owned();
+                row(Status::False, &Word { reason: "Planned", message }, Weight::Progress, frame.interval)
             }
+            Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
-    }
-}
-
-/// What was said last time stands, but only a stage that held carries the next ones.
-fn unchanged<S>(stage: &Stage<S>, frame: &Frame<'_>) -> Judged {
-    let before = condition::get(frame.previous, stage.condition);
-    let holds = before.is_some_and(|before| before.status == "True");
-    Judged {
-        condition: stage.condition,
-        status: match before.map(|before| before.status.as_str()) {
-            Some("True") => Status::True,
-            Some("False") => Status::False,
-            Some(_) | None => Status::Unknown,
-        },
-        reason: before.map_or("NotLooked", |before| before.reason.as_str()).to_owned(),
-        message: before.map_or("Nobody has looked yet.", |before| before.message.as_str()).to_owned(),
-        weight: if holds { Weight::Carries } else { Weight::Behind },
-        next: if holds { frame.interval } else { frame.pace.poll_interval },
-        planned: false,
     }
 }
 
@@ -306,7 +287,7 @@ fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Fra
         message: fault.message.clone(),
         weight,
         next: frame.pace.after(fault, seen.attempts),
-        planned: false,
+        floor: fault.retry_after.unwrap_or_default(),
     }
 }
 
@@ -314,38 +295,47 @@ fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status
     condition::set(list, &Statement { kind, status, reason, message }, frame.generation, frame.now);
 }
 
-/// Writes `Ready`, `Reconciling` and `Stalled`.
-fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> Standing {
-    let first = |wanted: fn(Weight) -> bool| judged.iter().find(|row| wanted(row.weight));
-    let certain = first(|weight| !matches!(weight, Weight::Carries | Weight::Behind | Weight::Passing));
-    let passing = first(|weight| matches!(weight, Weight::Passing));
-    let Some(row) = certain.or(passing).or_else(|| first(|weight| matches!(weight, Weight::Behind))) else {
-        say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
-        flags(conditions, frame, None, None);
-        return Standing::Ready;
+/// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
+fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
+    let certain = judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
+    let since = |row: &Judged| {
+        let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
+        failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now))
     };
-    let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
-    let since = failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now));
     let working = memory.progressing_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
     let in_time = working < frame.pace.progress_deadline;
-    if matches!(row.weight, Weight::Passing) && is_ready(frame) && since < frame.pace.ready_grace {
-        return Standing::Ready;
-    }
-    let (reconciling, standing) = match row.weight {
-        Weight::Progress => (true, Standing::Working),
-        Weight::Missing | Weight::Passing | Weight::Behind | Weight::Carries => (in_time, Standing::Working),
-        Weight::Refused if since < PERSON_GRACE => (true, Standing::Working),
-        Weight::Refused | Weight::Person | Weight::Loss | Weight::Stuck => (false, Standing::Waiting),
+    let (flag, status, row) = match (certain, passing) {
+        (None, None) => {
+            say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+            flags(conditions, frame, None, None);
+            return true;
+        }
+        (None, Some(row)) => {
+            // What was true of another spec says nothing about this one.
+            let was_ready = condition::get(frame.previous, ConditionType::Ready)
+                .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation));
+            let unclear = memory.unclear_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
+            if was_ready && unclear < frame.pace.ready_grace {
+                return true;
+            }
+            let status = if in_time { Status::Unknown } else { Status::False };
+            (in_time.then_some(ConditionType::Reconciling), status, row)
+        }
+        (Some(row), _) => {
+            let reconciling = match row.weight {
+                Weight::Progress => true,
+                Weight::Missing => in_time,
+                Weight::Refused => since(row) < PERSON_GRACE,
+                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing | Weight::Stuck => {
+                    false
+                }
+            };
+            let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
+            (stalled.or(reconciling.then_some(ConditionType::Reconciling)), Status::False, row)
+        }
     };
-    let flag = if matches!(row.weight, Weight::Stuck) {
-        Some(ConditionType::Stalled)
-    } else {
-        // In mode Plan nobody works.
-        Some(ConditionType::Reconciling).filter(|_| reconciling && frame.mode == Mode::Manage)
-    };
-    let unsure = certain.is_none() && in_time;
-    let status = if unsure { Status::Unknown } else { Status::False };
-    if frame.mode == Mode::Plan && row.planned {
+    if matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress) {
         let message = "Mode is Plan: status.plan lists what Manage would do.";
         say(conditions, frame, ConditionType::Ready, Status::False, "ChangesPlanned", message);
         flags(conditions, frame, None, None);
@@ -353,7 +343,7 @@ fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, fr
         say(conditions, frame, ConditionType::Ready, status, &row.reason, &row.message);
         flags(conditions, frame, flag, Some(row));
     }
-    standing
+    false
 }
 
 /// `Reconciling` and `Stalled` are present only while they are true, and never together.
@@ -367,8 +357,10 @@ fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>
 }
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
-    let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
-    jittered(shortest, frame.dice)
+    let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval);
+    let floor = judged.iter().map(|row| row.floor).max().unwrap_or_default();
+    // Nobody waits longer than the interval they asked for, unless a cloud asked for more.
+    jittered(shortest, frame.dice).min(frame.interval.mul_f64(1.0 - 0.2 * frame.dice.clamp(0.0, 1.0))).max(floor)
 }
 
 /// A suspended object is woken by its own change only; this is a long stop.
@@ -405,10 +397,15 @@ pub(crate) fn outcome(conditions: &[Condition]) -> Outcome {
     }
 }
 
-/// One event for each stage whose state changed, and one for `Ready`.
+/// One event for each stage whose state changed, and one for `Ready` where it says something of its own.
 pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+    let said_by_stage = |condition: &Condition| {
+        condition.type_ == ConditionType::Ready.as_str()
+            && after.iter().any(|stage| stage.type_ != condition.type_ && stage.reason == condition.reason)
+    };
     after
         .iter()
+        .filter(|condition| condition.type_ != ConditionType::Stalled.as_str() && !said_by_stage(condition))
         .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
         .filter(|condition| {
             let old = before.iter().find(|old| old.type_ == condition.type_);
@@ -416,10 +413,9 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
         })
         .map(|condition| {
-            let expected = condition.reason.ends_with("InProgress")
-                || condition.reason.starts_with("Awaiting")
-                || condition.reason == "ChangesPlanned";
-            let good = (condition.status == "True" && !bad_when_true(&condition.type_)) || expected;
+            let stalled = condition.type_ == ConditionType::Stalled.as_str();
+            let progress = condition.reason.ends_with("InProgress") || condition.reason.starts_with("Awaiting");
+            let good = (condition.status == "True" && !stalled) || progress;
             Event {
                 type_: if good { EventType::Normal } else { EventType::Warning },
                 reason: condition.reason.clone(),
@@ -429,19 +425,6 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             }
         })
         .collect()
-}
-
-/// Conditions that are there only to complain.
-fn bad_when_true(type_: &str) -> bool {
-    [
-        ConditionType::Stalled,
-        ConditionType::CredentialsExpiring,
-        ConditionType::DeletionBlocked,
-        ConditionType::ClaimConflict,
-        ConditionType::Drifted,
-    ]
-    .iter()
-    .any(|kind| kind.as_str() == type_)
 }
 
 /// How long ago `time` was; nothing for the future.

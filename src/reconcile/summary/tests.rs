@@ -62,7 +62,7 @@ impl Story {
             report_drift: true,
             ready: Word { reason: "AllWell", message: String::new() },
         };
-        let summary = summarise(&Plan { stages, drift: self.drift.clone() }, &frame);
+        let summary = summarise(&Plan { stages, drift: self.drift.clone(), later: Vec::new() }, &frame);
         (self.conditions, self.memory) = (summary.conditions, summary.memory);
         summary.next
     }

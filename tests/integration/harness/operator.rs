@@ -101,6 +101,17 @@ impl Operator {
         Self { child, folder }
     }
 
+    /// Replaces its policy file, as the kubelet does when a `ConfigMap` changes: in one step.
+    pub(crate) fn set_policy(&self, policy: &Value) {
+        self.write_policy(&policy.to_string());
+    }
+
+    /// The same with a text, right or wrong.
+    pub(crate) fn write_policy(&self, text: &str) {
+        fs::write(self.folder.join("policy.new"), text).unwrap();
+        fs::rename(self.folder.join("policy.new"), self.folder.join("policy.yaml")).unwrap();
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -128,6 +139,15 @@ impl Operator {
         })
         .await;
         found.unwrap_or_else(|message| panic!("{message}\n{}", self.log_tail(30)))
+    }
+
+    /// Waits until it sees the API server, the CRDs and the Lease: `/readyz` says so.
+    pub(crate) async fn is_answering(&self) {
+        eventually("the operator is ready", PROCESS_DEADLINE, async || match self.get("/readyz").await {
+            (200, _) => Ok(()),
+            (status, body) => Err(format!("{status} {body}")),
+        })
+        .await;
     }
 
     /// Status and body of one of its own pages.

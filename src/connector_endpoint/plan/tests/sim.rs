@@ -11,7 +11,7 @@ use super::world::{World, Write};
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
     },
     clouds::http::Class,
     connector_endpoint::{
@@ -19,13 +19,13 @@ use crate::{
         desired::Desired,
         may_be_quick,
         observe::Observed,
-        on_record, past,
-        plan::{Past, Step, plan},
+        past,
+        plan::{Past, Step, found, plan},
         report,
         resolve::Found,
     },
     reconcile::{
-        announce::{Announced, Permission},
+        announce::{Announced, Permission, lost},
         fault::Fault,
         look::Look,
         scenario::{pace, patched},
@@ -55,6 +55,9 @@ pub(super) fn object(spec: Value) -> ConnectorEndpoint {
     }))
     .unwrap()
 }
+
+/// A lost request has had its effect by then.
+const LOST: Duration = Duration::from_mins(2);
 
 /// One object and its surroundings.
 pub(super) struct Sim {
@@ -99,7 +102,7 @@ pub(super) fn in_case<R>(
 impl Sim {
     pub(super) fn new(object: ConnectorEndpoint, world: World) -> Self {
         fastrand::seed(7);
-        Self { object, world, now: START, announced: Announced::default(), steps: Vec::new() }
+        Self { object, world, now: START, announced: Announced::new(LOST), steps: Vec::new() }
     }
 
     pub(super) fn of(spec: Value, world: World) -> Self {
@@ -128,7 +131,8 @@ impl Sim {
         let status = object.status.clone().unwrap_or_default();
         let (made, report) = in_case(&object, &world, now, |want, past, look| {
             let made = self.look_and_act(want, past, look, &status, now);
-            let told = report::Told { object: &object, before: status, want, past, look, pass: &made };
+            let age = self.announced.age(now);
+            let told = report::Told { object: &object, before: status, want, past, look, pass: &made, age };
             let report = report::report(&told, &pace(), now);
             (made, report)
         });
@@ -144,56 +148,60 @@ impl Sim {
         status: &ConnectorEndpointStatus,
         now: Timestamp,
     ) -> Pass {
-        let pending = status.pending_create.as_ref();
-        let idle = |seen: Observed, plan, quick| {
-            let pending = on_record(pending, None, want, past, &seen, now);
-            Pass { seen, plan, done: Done::Nothing, pending, quick }
-        };
         if want.credential.is_err() {
             let seen = Observed::default();
             let plan = plan(want, &seen, past, false);
-            return idle(seen, plan, false);
+            return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
         }
         if may_be_quick(look, status) {
             let seen = self.world.look(want, past, true);
             let plan = plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {
-                return idle(seen, plan, true);
+                return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
         }
         let seen = self.world.look(want, past, false);
         let plan = plan(want, &seen, past, false);
-        let (Mode::Manage, Some(step), Some(_)) = (want.mode, plan.next().cloned(), connector_of(&seen)) else {
-            return idle(seen, plan, false);
-        };
-        let turn = step.creates().map(|kind| self.announced.ask("o", kind, pending, Duration::ZERO, now));
-        let (done, pending) = match turn {
-            Some(Permission::Announce(pending)) => (Done::Asked, Some(pending)),
-            Some(Permission::Wait(wait)) => (
-                Done::Held(Word { reason: "CreationOutcomeInProgress", message: String::new() }, wait),
-                pending.cloned(),
-            ),
-            Some(Permission::Go) | None => {
-                let done = self.send(&step);
-                let kept = on_record(pending, Some((&step, &done)), want, past, &seen, now);
-                (done, kept)
+        self.announced.settle("o", |kind| found(want, &seen, past, kind));
+        let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
+            (Mode::Manage, Some(step), Some(_)) => {
+                let pending = status.pending_create.as_ref();
+                self.act(step, pending.filter(|pending| !found(want, &seen, past, &pending.kind)), now)
             }
+            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
-        Pass { seen, plan, done, pending, quick: false }
+        Pass { seen, plan, done, announced, quick: false }
+    }
+
+    fn act(&mut self, step: &Step, pending: Option<&PendingCreate>, now: Timestamp) -> (Done, Option<PendingCreate>) {
+        match step.creates().map(|kind| self.announced.ask("o", kind, pending, Duration::ZERO, now)) {
+            Some(Permission::Announce(pending)) => return (Done::Asked, Some(pending)),
+            Some(Permission::Wait(wait)) => {
+                let word = Word { reason: "CreationOutcomeInProgress", message: String::new() };
+                return (Done::Held(word, wait), None);
+            }
+            Some(Permission::Go) | None => {}
+        }
+        let done = self.send(step);
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.announced.settle("o", |kind| step.creates() == Some(kind));
+        }
+        let lost = lost(step.creates(), &done, now);
+        (done, lost)
     }
 
     fn send(&mut self, step: &Step) -> Done {
         self.steps.push(step.clone());
-        let lost = || Fault {
+        let no_answer = || Fault {
             outcome_unknown: true,
             ..Fault::new(Class::Transient, "LinkUnavailable", "No answer; this is retried.")
         };
         match if self.world.writes.is_empty() { Write::Done } else { self.world.writes.remove(0) } {
             Write::Done => self.world.apply(step),
-            Write::LostBefore => return Done::Failed(lost()),
+            Write::LostBefore => return Done::Failed(no_answer()),
             Write::LostAfter => {
                 self.world.apply(step);
-                return Done::Failed(lost());
+                return Done::Failed(no_answer());
             }
             Write::DoneLater => {
                 let before: Vec<String> = self.world.endpoints.keys().cloned().collect();
@@ -202,7 +210,7 @@ impl Sim {
                     let endpoint = self.world.endpoints.remove(&new).unwrap();
                     self.world.later.push((self.now + 90, new, endpoint));
                 }
-                return Done::Failed(lost());
+                return Done::Failed(no_answer());
             }
             Write::Refused => {
                 return Done::Failed(Fault::awaiting_person("RoleMissing", "A role is missing. Grant it."));

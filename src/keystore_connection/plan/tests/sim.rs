@@ -11,7 +11,7 @@ use super::world::{Connection, Endpoint, Store, Test, UKO_VAULT, Whose, World, W
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{AzureKeystoreConnection, ConnectionTestStatus, Mode, TestResult},
+        v1alpha1::{AzureKeystoreConnection, ConnectionTestStatus, Mode, PendingCreate, TestResult},
     },
     clouds::{
         http::Class,
@@ -20,25 +20,27 @@ use crate::{
     keystore_connection::{
         OWNER_TAG, Pass, Past,
         desired::Desired,
-        on_record,
-        plan::{Case, Step, plan},
+        plan::{Case, Step, found, plan},
         report,
         resolve::Found,
     },
     reconcile::{
-        announce::{Announced, Permission},
+        announce::{Announced, Permission, lost},
         fault::Fault,
         look::Look,
         ownership::{Mark, unmarked},
         policy_file::Policy,
         scenario::{pace, patched},
-        stage::{Describe, Plan, Verdict},
+        stage::{Describe, Plan, Seen, Verdict, Word},
         summary::Done,
     },
 };
 
 /// 15 January 2027, 08:00 UTC.
 pub(super) const START: i64 = 1_800_000_000;
+
+/// A lost request has had its effect by then.
+const LOST: Duration = Duration::from_mins(2);
 
 /// One object and its surroundings.
 pub(super) struct Sim {
@@ -120,14 +122,13 @@ pub(super) fn in_case<R>(
 ) -> R {
     let status = object.status.clone().unwrap_or_default();
     let key = (super::world::NAMESPACE.to_owned(), "payments".to_owned());
-    let found = Found { secrets: world.secrets(), endpoint: world.connector_endpoint() };
+    let found = Found { secrets: world.secrets(), endpoint: world.connector_endpoint(), keystores: Seen::NotLooked };
     let inputs = short_hash(&(serde_json::to_string(&object.spec).unwrap() + &format!("{:?}", world.secrets)));
     let held = world.secrets.get("payments-sp").map(|keys| short_hash(&format!("{keys:?}")));
     let want = Desired::parse(object, &key, super::world::CLUSTER, found, &Policy::parse(&world.policy).unwrap());
     let before = status.memory.clone().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
     let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
-    let look = crate::keystore_connection::after_touch(look, object, &status);
     let fingerprint = |draft: &KeystoreDraft| short_hash(&format!("{draft:?}{held:?}"));
     let interval = pace().interval(object.spec.interval_seconds);
     let past = Past::of(object, &status, &look, held.clone(), &fingerprint, interval);
@@ -137,7 +138,7 @@ pub(super) fn in_case<R>(
 impl Sim {
     pub(super) fn new(object: AzureKeystoreConnection, world: World) -> Self {
         fastrand::seed(7);
-        Self { object, world, now: START, announced: Announced::default(), steps: Vec::new() }
+        Self { object, world, now: START, announced: Announced::new(LOST), steps: Vec::new() }
     }
 
     /// With a merge patch of the spec.
@@ -173,7 +174,8 @@ impl Sim {
         let status = object.status.clone().unwrap_or_default();
         let (made, report) = in_case(&object, &world, now, |want, past, look| {
             let made = self.look_and_act(want, past, look, now);
-            let told = report::Told { object: &object, before: &status, want, past, look, pass: &made };
+            let age = self.announced.age(now);
+            let told = report::Told { object: &object, before: &status, want, past, look, pass: &made, age };
             let report = report::report(&told, &pace(), now);
             (made, report)
         });
@@ -183,45 +185,60 @@ impl Sim {
 
     fn look_and_act(&mut self, want: &Desired, past: &Past<'_>, look: &Look, now: Timestamp) -> Pass {
         let status = self.object.status.clone().unwrap_or_default();
-        let pending = status.pending_create.as_ref();
         if crate::keystore_connection::may_be_quick(want, past, look, &status) {
             let seen = self.world.look(want, past.keystore.as_ref(), true, self.now);
             let plan = plan(Case { want, seen: &seen, past, quick: true, now });
             if plan.is_settled() && plan.drift.is_empty() {
-                let pending = on_record(pending, None, &seen, now);
-                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending, quick: true };
+                return Pass {
+                    seen,
+                    plan,
+                    done: Done::Nothing,
+                    step: None,
+                    tested: None,
+                    announced: None,
+                    quick: true,
+                };
             }
         }
         let seen = self.world.look(want, past.keystore.as_ref(), false, self.now);
         let plan = plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
+        self.announced.settle("o", |kind| found(&seen, kind));
+        let pending = status.pending_create.as_ref().filter(|pending| !found(&seen, &pending.kind));
         let may = match (&step, want.mode) {
             (Some(_), Mode::Manage) => true,
             (Some(Step::TestConnection(_)), Mode::Plan) => past.test_requested.is_some(),
             (Some(_) | None, _) => false,
         };
-        let (done, tested, pending) = match step.as_ref().filter(|_| may) {
-            Some(step) => {
-                let turn = step.creates().map(|kind| self.announced.ask("o", kind, pending, Duration::ZERO, now));
-                match turn {
-                    Some(Permission::Announce(pending)) => (Done::Asked, None, Some(pending)),
-                    Some(Permission::Wait(wait)) => {
-                        let word = crate::reconcile::stage::Word {
-                            reason: "CreationOutcomeInProgress",
-                            message: String::new(),
-                        };
-                        (Done::Held(word, wait), None, pending.cloned())
-                    }
-                    Some(Permission::Go) | None => {
-                        let (done, tested) = self.send(want, past, step, now);
-                        let kept = on_record(pending, Some((step, &done)), &seen, now);
-                        (done, tested, kept)
-                    }
-                }
-            }
-            None => (Done::Nothing, None, on_record(pending, None, &seen, now)),
+        let (done, tested, announced) = match step.as_ref().filter(|_| may) {
+            Some(step) => self.act(want, past, step, pending, now),
+            None => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, pending, quick: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false }
+    }
+
+    fn act(
+        &mut self,
+        want: &Desired,
+        past: &Past<'_>,
+        step: &Step,
+        pending: Option<&PendingCreate>,
+        now: Timestamp,
+    ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
+        match step.creates().map(|kind| self.announced.ask("o", kind, pending, Duration::ZERO, now)) {
+            Some(Permission::Announce(pending)) => return (Done::Asked, None, Some(pending)),
+            Some(Permission::Wait(wait)) => {
+                let word = Word { reason: "CreationOutcomeInProgress", message: String::new() };
+                return (Done::Held(word, wait), None, None);
+            }
+            Some(Permission::Go) | None => {}
+        }
+        let (done, tested) = self.send(want, past, step, now);
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.announced.settle("o", |kind| step.creates() == Some(kind));
+        }
+        let lost = lost(step.creates(), &done, now);
+        (done, tested, lost)
     }
 
     fn send(
@@ -257,21 +274,21 @@ impl Sim {
                 }
             };
         }
-        let lost = || Fault {
+        let no_answer = || Fault {
             outcome_unknown: true,
             ..Fault::new(Class::Transient, "CloudUnavailable", "No answer; this is retried.")
         };
         let write = if self.world.writes.is_empty() { Write::Done } else { self.world.writes.remove(0) };
         match write {
             Write::Done => self.world.apply(want, step, self.now),
-            Write::LostBefore => return (Done::Failed(lost()), None),
+            Write::LostBefore => return (Done::Failed(no_answer()), None),
             Write::LostAfter => {
                 self.world.apply(want, step, self.now);
-                return (Done::Failed(lost()), None);
+                return (Done::Failed(no_answer()), None);
             }
             Write::DoneLater => {
                 self.world.apply_later(want, step, self.now);
-                return (Done::Failed(lost()), None);
+                return (Done::Failed(no_answer()), None);
             }
             Write::Refused => {
                 return (Done::Failed(Fault::awaiting_person("RoleMissing", "A role is missing. Grant it.")), None);
