@@ -40,6 +40,8 @@ impl Look {
         if memory.inputs.as_ref() != Some(&inputs) {
             memory.inputs = Some(inputs);
             memory.inputs_changed_at = Some(Time(now));
+            // A new spec or Secret is a new attempt to close the public address.
+            (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
         }
         Self { quick: looked && calm && !changed && !fresh, changed, memory, requested }
     }

@@ -279,8 +279,13 @@ fn after_a_write_the_next_look_is_at_once_unless_it_does_not_take() {
     let mut story = Story { done: Done::Wrote, ..Story::new() };
     let waits: Vec<u64> =
         (0..9).map(|second| secs(story.pass(second, Verdict::step((), "WorkInProgress", "")))).collect();
-    assert_eq!(waits, [0, 0, 0, 0, 0, 64, 120, 120, 120]);
+    assert_eq!(waits, [0, 0, 2, 4, 8, 16, 32, 64, 64]);
     assert_eq!(story.memory.last_write_at, Some(Time(at(8))));
+    // An answer is looked at at once, however often it was asked for.
+    let mut story = Story { done: Done::Answered, ..Story::new() };
+    for second in 0..20 {
+        assert_eq!(secs(story.pass(second, Verdict::step((), "TestInProgress", ""))), 0);
+    }
     // Waiting for a turn is no write.
     let held = Done::Held(Word { reason: "OtherChangeInProgress", message: String::new() }, Duration::from_secs(2));
     let mut story = Story { done: held, ..Story::new() };
@@ -375,20 +380,17 @@ fn an_event_tells_a_change_once_and_warns_only_of_what_is_bad() {
             .collect::<Vec<_>>()
     };
     story.pass(0, Verdict::in_progress("WorkInProgress", "", None));
-    assert_eq!(told(&story), ["Normal Ready WorkInProgress", "Normal VaultReady WorkInProgress"]);
+    assert_eq!(told(&story), ["Normal VaultReady WorkInProgress"]);
     story.pass(1, Verdict::in_progress("WorkInProgress", "", None));
     assert_eq!(told(&story), Vec::<String>::new());
     story.pass(2, met());
     assert_eq!(told(&story), ["Normal Ready AllWell", "Normal VaultReady Fine"]);
     story.pass(3, Verdict::Blocked(Fault::awaiting_person("ClaimConflict", "")));
-    assert_eq!(
-        told(&story),
-        ["Warning Ready ClaimConflict", "Warning VaultReady ClaimConflict", "Warning ClaimConflict ClaimConflict"]
-    );
+    assert_eq!(told(&story), ["Warning VaultReady ClaimConflict", "Warning ClaimConflict ClaimConflict"]);
     story.pass(4, blocked(Class::Invalid));
-    assert_eq!(told(&story), ["Warning Ready Reason", "Warning Stalled Reason", "Warning VaultReady Reason"]);
+    assert_eq!(told(&story), ["Warning VaultReady Reason"]);
     story.pass(5, Verdict::awaiting("AwaitingApproval", ""));
-    assert_eq!(told(&story), ["Normal Ready AwaitingApproval", "Normal VaultReady AwaitingApproval"]);
+    assert_eq!(told(&story), ["Normal VaultReady AwaitingApproval"]);
     story.pass(6, unclear("AzureUnavailable"));
     assert_eq!(told(&story), Vec::<String>::new());
 }
@@ -424,6 +426,6 @@ fn the_next_look_is_the_soonest_that_any_stage_asks_for_and_never_later_than_the
         vec![blocked(Class::Invalid), Verdict::in_progress("WorkInProgress", "", Some(Duration::from_secs(7)))],
     );
     assert_eq!(secs(waits), 7);
-    assert_eq!(secs(story.pass(1, blocked(Class::Invalid))), 300);
-    assert_eq!(secs(story.pass(2, met())), 300);
+    assert!(secs(story.pass(1, blocked(Class::Invalid))) <= 300);
+    assert!((240..=300).contains(&secs(story.pass(2, met()))));
 }
