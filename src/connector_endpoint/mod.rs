@@ -123,8 +123,9 @@ fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
     }
 }
 
-fn may_be_quick(look: &Look, _status: &ConnectorEndpointStatus) -> bool {
-    look.quick
+/// Differences that stand can only be told by who looks at everything.
+fn may_be_quick(look: &Look, status: &ConnectorEndpointStatus) -> bool {
+    look.quick && status.drift.is_empty()
 }
 
 impl ConnectorEndpoints {

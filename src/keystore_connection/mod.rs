@@ -189,15 +189,21 @@ impl Controller for KeystoreConnections {
     }
 }
 
-/// Whether the four things that change by themselves are enough to look at.
-fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, _status: &AzureKeystoreConnectionStatus) -> bool {
-    look.quick && want.refused.is_none() && past.keystore.is_some() && past.test_requested.is_none()
+/// Whether the four things that change by themselves are enough to look at. Differences that stand can only be told by who
+/// looks at everything.
+fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeystoreConnectionStatus) -> bool {
+    look.quick
+        && want.refused.is_none()
+        && past.keystore.is_some()
+        && past.test_requested.is_none()
+        && status.drift.is_empty()
 }
 
-/// A wish to have a removed thing made again counts only if it is younger than the thing.
+/// A wish to have a removed thing made again counts only if it is younger than the thing. Without the memory of when that
+/// was made, an old wish would make it again.
 fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
     let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.is_some_and(|asked| memory.registered_at.as_ref().is_none_or(|registered| asked > registered.0))
+    asked.is_some_and(|asked| memory.registered_at.as_ref().is_some_and(|registered| asked > registered.0))
 }
 
 /// A certificate and its key in one PEM.

@@ -34,7 +34,7 @@ fn told(scenario: &Scenario) -> Vec<String> {
             let row = step.describe();
             let text = format!("{:?} {}: {}", row.action, row.resource, row.detail);
             match &passed.done {
-                Done::Wrote => text,
+                Done::Wrote | Done::Answered => text,
                 Done::Asked => format!("on record: {text}"),
                 Done::Held(word, _) => format!("held ({}): {text}", word.reason),
                 Done::Failed(fault) => format!("failed ({}): {text}", fault.reason),

@@ -43,6 +43,7 @@ fn the_first_fault_of_a_key_is_the_one_that_is_told() {
         kty: "RSA".to_owned(),
         size_bits: Some(1024),
         enabled: false,
+        ops: vec!["wrapKey".to_owned()],
         expires: Some(START),
         not_before: Some(START + 1),
         ..Key::default()

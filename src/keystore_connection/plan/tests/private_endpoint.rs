@@ -282,7 +282,7 @@ fn a_vanished_endpoint_is_made_again_under_correct_and_only_told_under_report() 
     (sim.world.endpoint, sim.world.connection, sim.world.zone_group) = (None, None, None);
     sim.run(7200);
     assert_eq!(sim.steps, []);
-    assert_eq!(sim.says(STAGE), "False RemovedOutside");
+    assert_eq!(sim.says(STAGE), "False PrivateEndpointGone");
 }
 
 #[test]

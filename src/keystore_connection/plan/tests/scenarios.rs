@@ -31,7 +31,7 @@ fn told(scenario: &Scenario) -> Vec<String> {
         let passed = sim.pass();
         let did = passed.step.as_ref().map(|step| match &passed.done {
             Done::Asked if step.creates().is_some() => format!("on record: {}", Sim::told(step)),
-            Done::Wrote | Done::Asked => Sim::told(step),
+            Done::Wrote | Done::Asked | Done::Answered => Sim::told(step),
             Done::Held(word, _) => format!("held ({}): {}", word.reason, Sim::told(step)),
             Done::Failed(fault) => format!("failed ({}): {}", fault.reason, Sim::told(step)),
             Done::Nothing => format!("would do: {}", Sim::told(step)),

@@ -266,9 +266,9 @@ impl Sim {
                 })
             };
             return match &self.world.test {
-                Test::Passes => (Done::Asked, result(TestResult::Passed, "ConnectionTestPassed")),
-                Test::Fails => (Done::Asked, result(TestResult::Failed, "ConnectionTestFailed")),
-                Test::Names(_) => (Done::Asked, result(TestResult::Failed, "PropertyRefused")),
+                Test::Passes => (Done::Answered, result(TestResult::Passed, "ConnectionTestPassed")),
+                Test::Fails => (Done::Answered, result(TestResult::Failed, "ConnectionTestFailed")),
+                Test::Names(_) => (Done::Answered, result(TestResult::Failed, "PropertyRefused")),
                 Test::Outage => {
                     (Done::Failed(Fault::new(Class::Transient, "UkoUnavailable", "UKO did not answer.")), None)
                 }
