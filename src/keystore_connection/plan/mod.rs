@@ -88,6 +88,12 @@ fn later(case: Case<'_>, stages: &[Stage<Step>]) -> Vec<PlannedStep> {
         later.push(PlannedStep { action, resource, detail: detail.to_owned(), estimated_cost: None });
     };
     let new_endpoint = matches!(seen.endpoint, Seen::Absent);
+    if let Some(wanted) = want.private_endpoint.as_ref().filter(|_| new_endpoint && want.refused.is_none())
+        && hidden(ConditionType::PrivateEndpointReady)
+    {
+        let detail = format!("in {}", wanted.subnet.last_segment());
+        add(PlanAction::Create, format!("private endpoint {}", wanted.id.last_segment()), &detail);
+    }
     if let Some(zone) = want.private_endpoint.as_ref().filter(|_| new_endpoint).and_then(|pe| pe.zone.as_ref()) {
         add(PlanAction::Create, "DNS zone group uko-operator".to_owned(), &format!("in {}", zone.last_segment()));
     }

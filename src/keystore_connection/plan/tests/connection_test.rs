@@ -132,4 +132,18 @@ fn plan_mode_touches_nothing_and_says_what_it_would_do() {
     assert!(!sim.is(ConditionType::Reconciling, "True"));
     let plan = sim.status().plan;
     assert_eq!(plan[0].resource, "private endpoint payments-kv-pe");
+    // What a missing right still hides is told as well: it is what a reviewer looks for.
+    let mut hidden = Sim::of(json!({"mode": "Plan", "azure": {"keyPermissions": "Grant"}}), World::default());
+    hidden.world.vault.as_mut().unwrap().permissions.clear();
+    hidden.pass();
+    let told: Vec<String> = hidden.status().plan.into_iter().map(|row| row.resource).collect();
+    assert_eq!(
+        told,
+        [
+            "access policy of the Key Vault",
+            "private endpoint payments-kv-pe",
+            "DNS zone group uko-operator",
+            "keystore payments"
+        ]
+    );
 }
