@@ -28,7 +28,7 @@ use crate::{
 /// After so many reversals by others we stop.
 const REVERSALS: u32 = 2;
 /// For so long after closing, an answer that still says open is an old one.
-const LAG: Duration = Duration::from_mins(1);
+const LAG: Duration = Duration::from_secs(15);
 
 pub(super) fn network_access_applied(
     case: Case<'_>,
