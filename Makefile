@@ -33,7 +33,7 @@ help: ## List the verbs.
 
 .PHONY: demo
 demo: ## Two manifests become a working connection, on a real API server and a cloud in a box. First 10-20 min, then < 1 min. KEEP=1 stays up.
-	$(call need,$(build_tools) $(cluster_tools))
+	$(call need,$(build_tools) $(cluster_tools) python3)
 	$(call stage,building the control plane and the release binaries (once 10-20 min on two cores$(comma) then seconds))
 	nice tests/cluster/build.sh >/dev/null & cluster=$$!
 	trap 'kill $$cluster 2>/dev/null || true' EXIT

@@ -368,10 +368,15 @@ pub(crate) fn outcome(conditions: &[Condition]) -> Outcome {
     }
 }
 
-/// One event for each stage whose state changed, and one for `Ready`.
+/// One event for each stage whose state changed, and one for `Ready` where it says something of its own.
 pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+    let said_by_stage = |condition: &Condition| {
+        condition.type_ == ConditionType::Ready.as_str()
+            && after.iter().any(|stage| stage.type_ != condition.type_ && stage.reason == condition.reason)
+    };
     after
         .iter()
+        .filter(|condition| condition.type_ != ConditionType::Stalled.as_str() && !said_by_stage(condition))
         .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
         .filter(|condition| {
             let old = before.iter().find(|old| old.type_ == condition.type_);
