@@ -19,7 +19,7 @@ use self::{
     plan::{Past, Step},
 };
 use crate::{
-    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode},
+    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
     clouds::{
         Clouds,
         ibm::{ConnectorId, EndpointId, Satellite},
@@ -47,7 +47,7 @@ struct Pass {
     seen: Observed,
     plan: Plan<Step>,
     done: Done,
-    pending: Option<crate::api::v1alpha1::PendingCreate>,
+    announced: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -117,24 +117,24 @@ impl ConnectorEndpoints {
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
             let plan = plan::plan(want, &seen, past, false);
-            return Pass { seen, plan, done: Done::Nothing, pending: None, quick: false };
+            return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
         if look.quick {
             let seen = observe::quick(&satellite, &past.cached).await;
             let plan = plan::plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, pending: None, quick: true };
+                return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
         }
         let (seen, plan) = full_look(&satellite, want, past).await;
-        let (done, pending) = match (want.mode, plan.next(), connector_of(&seen)) {
+        let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
                 self.act(&satellite, &connector, step, key, status, now).await
             }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
-        Pass { seen, plan, done, pending, quick: false }
+        Pass { seen, plan, done, announced, quick: false }
     }
 
     /// At most one write; a creation is announced in a pass of its own.
@@ -146,19 +146,18 @@ impl ConnectorEndpoints {
         key: &Key,
         status: &ConnectorEndpointStatus,
         now: Timestamp,
-    ) -> (Done, Option<crate::api::v1alpha1::PendingCreate>) {
+    ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
         let pending = status.pending_create.as_ref();
         match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
-            Turn::Held(word, wait) => return (Done::Held(word, wait), pending.cloned()),
+            Turn::Held(word, wait) => return (Done::Held(word, wait), None),
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        (done, None)
     }
 }
 

@@ -12,14 +12,15 @@ use super::{
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode, PendingCreate},
     },
     reconcile::{
+        announce::standing,
         driver::Report,
         look::Look,
         pace::PaceSettings,
         stage::Word,
-        summary::{self, Frame, outcome, summarise, suspend, transitions},
+        summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
     },
 };
 
@@ -64,7 +65,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
-        pending_create: told.pass.pending.clone(),
+        pending_create: pending(told, now),
         memory: Some(memory),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
@@ -88,6 +89,18 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         stamps: !told.pass.quick && told.pass.plan.is_settled(),
         status,
     }
+}
+
+fn pending(told: &Told<'_>, now: Timestamp) -> Option<PendingCreate> {
+    let (seen, before) = (&told.pass.seen, told.before.pending_create.as_ref());
+    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
+    let found = match kind {
+        "Source" => plan::our_source(told.want, seen).is_ok_and(|source| source.is_some()),
+        _ => plan::find_endpoint(told.want, seen, told.past).is_some(),
+    };
+    let step = told.pass.plan.next().and_then(plan::Step::creates);
+    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), now))
 }
 
 fn ready(told: &Told<'_>) -> Word {

@@ -86,7 +86,7 @@ struct Pass {
     done: Done,
     step: Option<Step>,
     tested: Option<ConnectionTestStatus>,
-    pending: Option<PendingCreate>,
+    announced: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -195,7 +195,15 @@ impl KeystoreConnections {
             let seen = observe::everything(&readers, want, past, true).await;
             let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, step: None, tested: None, pending: None, quick: true };
+                return Pass {
+                    seen,
+                    plan,
+                    done: Done::Nothing,
+                    step: None,
+                    tested: None,
+                    announced: None,
+                    quick: true,
+                };
             }
         }
         // While the policy refuses the target, not even a token is asked for there.
@@ -207,7 +215,7 @@ impl KeystoreConnections {
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
-        let (done, tested, pending) = match (&step, want.mode) {
+        let (done, tested, announced) = match (&step, want.mode) {
             (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
@@ -215,7 +223,7 @@ impl KeystoreConnections {
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, pending, quick: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false }
     }
 
     /// At most one write; a creation is announced in a pass of its own.
@@ -241,12 +249,11 @@ impl KeystoreConnections {
         match self.shared.turn(owner, &locks, step.creates(), pending, now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
-            Turn::Held(why, pause) => return (Done::Held(why, pause), None, pending.cloned()),
+            Turn::Held(why, pause) => return (Done::Held(why, pause), None, None),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, now).await;
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, tested, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        (done, tested, None)
     }
 
     /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.

@@ -13,10 +13,11 @@ use super::{
 use crate::{
     api::v1alpha1::{
         AzureKeystoreConnection, AzureKeystoreConnectionStatus, AzureStatus, CredentialsInUse, DriftPolicy,
-        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, UkoStatus,
+        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, PendingCreate, UkoStatus,
     },
     clouds::azure::ProvisioningState,
     reconcile::{
+        announce::standing,
         driver::Report,
         look::{Look, request},
         pace::PaceSettings,
@@ -66,7 +67,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
         plan: pass.plan.preview(),
         drift: pass.plan.drift.clone(),
-        pending_create: pass.pending.clone(),
+        pending_create: pending(told, now),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
         last_handled_reconcile_at: told
@@ -95,6 +96,18 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         stamps: settled,
         status,
     }
+}
+
+fn pending(told: &Told<'_>, now: Timestamp) -> Option<PendingCreate> {
+    let (seen, before) = (&told.pass.seen, told.before.pending_create.as_ref());
+    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
+    let found = match kind {
+        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
+        _ => seen.keystore.present().is_some(),
+    };
+    let step = told.pass.step.as_ref().and_then(Step::creates);
+    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), now))
 }
 
 fn ready(told: &Told<'_>) -> Word {

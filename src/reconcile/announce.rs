@@ -70,6 +70,20 @@ impl Shared {
     }
 }
 
+/// What stays on record of a creation after a pass. The record goes when the thing is found, when the cloud refused to
+/// make it, or when a lost request can have no effect any more and nobody wants to repeat it; not because a list failed.
+pub(crate) fn standing(
+    pending: Option<&PendingCreate>,
+    found: bool,
+    refused: bool,
+    wanted: bool,
+    now: Timestamp,
+) -> Option<PendingCreate> {
+    let pending = pending?;
+    let may_still_come = wanted || age(&pending.started_at, now) < LOST_AFTER;
+    (!found && !refused && may_still_come).then(|| pending.clone())
+}
+
 /// What may be done about a creation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Permission {
@@ -154,6 +168,16 @@ mod tests {
         );
         let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
         assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
+    }
+
+    #[test]
+    fn a_record_outlives_a_failed_list_and_goes_with_the_find() {
+        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        assert_eq!(standing(Some(&pending), false, false, false, at(5)), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), true, false, false, at(5)), None);
+        assert_eq!(standing(Some(&pending), false, true, true, at(5)), None);
+        assert_eq!(standing(Some(&pending), false, false, true, at(500)), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), false, false, false, at(500)), None);
     }
 
     #[test]

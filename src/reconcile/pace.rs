@@ -49,6 +49,15 @@ impl PaceSettings {
         fault.retry_after.map_or(wait, |asked| wait.max(asked))
     }
 
+    /// The wait after a step. At once; but a cloud that answers well and shows nothing is not asked in a circle. The first
+    /// two are an announcement and its request.
+    pub(crate) fn again(&self, attempts: u32) -> Duration {
+        match attempts {
+            0..=2 => Duration::ZERO,
+            _ => doubling(self.backoff_initial, self.backoff_max, attempts - 2),
+        }
+    }
+
     /// The wait for a person.
     pub(crate) fn for_person(attempts: u32) -> Duration {
         doubling(MINUTE, MINUTE * 10, attempts)

@@ -237,7 +237,9 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
-            Some(Done::Wrote | Done::Asked) => row(Status::False, word, Weight::Progress, Duration::ZERO),
+            Some(Done::Wrote | Done::Asked) => {
+                row(Status::False, word, Weight::Progress, frame.pace.again(seen.attempts))
+            }
             Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
     }
@@ -327,11 +329,9 @@ fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>
 }
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
-    if matches!(frame.done, Done::Wrote | Done::Asked) {
-        return Duration::ZERO;
-    }
-    let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval).min(frame.interval);
-    jittered(shortest, frame.dice)
+    let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval);
+    // Nobody waits longer than the interval they asked for.
+    jittered(shortest, frame.dice).min(frame.interval.mul_f64(1.0 - 0.2 * frame.dice.clamp(0.0, 1.0)))
 }
 
 /// A suspended object is woken by its own change only; this is a long stop.

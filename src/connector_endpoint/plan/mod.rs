@@ -282,7 +282,7 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     change
 }
 
-fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
+pub(super) fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
     if let Some(fault) = seen.sources.fault() {
         return Err(fault.clone());
     }
