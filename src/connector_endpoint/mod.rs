@@ -10,8 +10,9 @@ mod resolve;
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use self::{
     desired::Desired,
@@ -25,7 +26,7 @@ use crate::{
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::Turn,
+        announce::{Seen, Turn},
         driver::{Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
@@ -40,6 +41,8 @@ pub(crate) struct ConnectorEndpoints {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
 }
 
 /// What one look and what followed from it gave.
@@ -63,6 +66,12 @@ impl Controller for ConnectorEndpoints {
     fn status(object: &ConnectorEndpoint) -> ConnectorEndpointStatus {
         object.status.clone().unwrap_or_default()
     }
+
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, _: &Key) {}
 
     fn names(object: &ConnectorEndpoint) -> Names {
         resolve::names(object)
@@ -127,10 +136,11 @@ impl ConnectorEndpoints {
                 return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         let (seen, plan) = full_look(&satellite, want, past).await;
         let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
-                self.act(&satellite, &connector, step, key, status, now).await
+                self.act(&satellite, &connector, step, key, status, seen_at).await
             }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
@@ -145,12 +155,12 @@ impl ConnectorEndpoints {
         step: &Step,
         key: &Key,
         status: &ConnectorEndpointStatus,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
         let pending = status.pending_create.as_ref();
-        match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(&owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
             Turn::Held(word, wait) => return (Done::Held(word, wait), None),

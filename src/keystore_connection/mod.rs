@@ -13,9 +13,9 @@ pub(crate) use self::operations::Operations;
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::{
     desired::{Desired, Login, Target},
@@ -34,7 +34,7 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::Turn,
+        announce::{Seen, Turn},
         driver::{Controller, Report, Shared, lock_owner},
         look::{Look, request},
         policy_file::PolicyState,
@@ -57,6 +57,8 @@ pub(crate) struct KeystoreConnections {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
     /// The policy in force.
     pub policy: watch::Receiver<PolicyState>,
     /// Writes that Azure is still working on.
@@ -101,6 +103,14 @@ impl Controller for KeystoreConnections {
 
     fn status(object: &AzureKeystoreConnection) -> AzureKeystoreConnectionStatus {
         object.status.clone().unwrap_or_default()
+    }
+
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, key: &Key) {
+        self.operations.forget(&lock_owner(Self::KIND, key));
     }
 
     fn names(object: &AzureKeystoreConnection) -> Names {
@@ -206,6 +216,7 @@ impl KeystoreConnections {
                 };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         // While the policy refuses the target, not even a token is asked for there.
         let readers =
             if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
@@ -216,10 +227,10 @@ impl KeystoreConnections {
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
         let (done, tested, announced) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, step, &owner, status, now).await
+                self.act(&readers, want, past, step, &owner, status, seen_at).await
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
@@ -236,23 +247,21 @@ impl KeystoreConnections {
         step: &Step,
         owner: &str,
         status: &AzureKeystoreConnectionStatus,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
         let mut locks = Vec::new();
         if step.touches_key_vault() {
             locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
         }
-        if let Step::CreatePrivateEndpoint { draft, .. } = step {
-            locks.push(draft.subnet_id.as_str().to_ascii_lowercase());
-        }
+        locks.extend(step.also_locks());
         let pending = status.pending_create.as_ref();
-        match self.shared.turn(owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
             Turn::Held(why, pause) => return (Done::Held(why, pause), None, None),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
-        let (done, tested) = apply::step(&writers, want, past, step, now).await;
+        let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
         (done, tested, None)
     }
 

@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// Closed for this long, an earlier reversal is history.
+const LASTING: std::time::Duration = std::time::Duration::from_hours(24);
+
 /// Everything a report is made of.
 pub(super) struct Told<'a> {
     /// The object.
@@ -136,6 +139,13 @@ fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus
         status.location = Some(vault.location.clone());
         status.sku = Some(vault.sku.as_str().to_owned());
         status.public_network_access = Some(vault.public_network_access.as_str().to_owned());
+    }
+    if told.want.private_endpoint.is_none() {
+        (status.private_endpoint_id, status.connection_state, status.private_ip_address) = (None, None, None);
+    }
+    if matches!(seen.vault, Seen::Absent) {
+        (status.vault_id, status.vault_uri, status.location, status.sku, status.public_network_access) =
+            (None, None, None, None, None);
     }
     match &seen.endpoint {
         Seen::Present(endpoint) => {
@@ -252,6 +262,9 @@ fn remember(
     {
         memory.private_endpoint_retries = None;
     }
+    if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
+        memory.tags_set_at = now();
+    }
     network_access(case, told, &mut memory);
     memory
 }
@@ -267,6 +280,10 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         let proven = plan::network_access::unproven(case).is_none();
         memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
     }
+    // A new spec or Secret is a new attempt.
+    if told.before.memory.as_ref().and_then(|before| before.inputs.as_ref()) != memory.inputs.as_ref() {
+        (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
+    }
     let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
     if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {
         if memory.closed_at.is_some() {
@@ -280,10 +297,13 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         .present()
         .is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
     let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
-    memory.path_lost = match (open, lost) {
-        (false, true) if young || memory.path_lost == Some(true) => Some(true),
-        (_, _) => None,
-    };
+    if !open && lost && young {
+        memory.path_lost = Some(true);
+    }
+    let long_closed = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) > LASTING);
+    if !open && long_closed {
+        memory.reopened_by_others = None;
+    }
 }
 
 /// Nothing was looked at because the spec says so.

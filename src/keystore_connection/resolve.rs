@@ -10,6 +10,7 @@ use crate::{
         v1alpha1::{AzureKeystoreConnection, ConnectorEndpoint},
     },
     reconcile::{
+        driver::timely,
         fault::Fault,
         secrets::Secrets,
         stage::Seen,
@@ -38,7 +39,7 @@ pub(super) async fn references(kube: &Client, namespace: &str, object: &AzureKey
 async fn endpoint(kube: &Client, namespace: &str, name: Option<String>) -> Seen<ConnectorEndpoint> {
     let Some(name) = name else { return Seen::NotLooked };
     let api: Api<ConnectorEndpoint> = Api::namespaced(kube.clone(), namespace);
-    Seen::of(api.get_opt(&name).await.map_err(Fault::from))
+    Seen::of(timely(api.get_opt(&name)).await.map_err(Fault::from))
 }
 
 /// What wakes it: its Secrets and its endpoint.

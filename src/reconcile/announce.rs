@@ -9,6 +9,7 @@ use std::{
 };
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use tokio::time::Instant;
 
 use super::{driver::Shared, stage::Word, summary::age};
 use crate::api::v1alpha1::PendingCreate;
@@ -22,6 +23,15 @@ const LIST_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Announced {
     fresh: Mutex<HashMap<String, Time>>,
+}
+
+/// When the facts behind a step were looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// By the clock of status.
+    pub clock: Timestamp,
+    /// By the process's own.
+    pub looked: Instant,
 }
 
 /// Whether a step may be sent now.
@@ -43,8 +53,9 @@ impl Shared {
         locks: &[String],
         creates: Option<&str>,
         pending: Option<&PendingCreate>,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> Turn {
+        let now = seen_at.clock;
         if let Some(kind) = creates {
             match self.announced.ask(owner, kind, pending, self.leadership.create_pause_left(), now) {
                 Permission::Announce(pending) => return Turn::Record(pending),
@@ -55,7 +66,7 @@ impl Shared {
                 }
             }
         }
-        if self.locks.take(locks, owner) {
+        if self.locks.take(locks, owner, seen_at.looked) {
             return Turn::Send;
         }
         // What was announced stays announced: it is sent as soon as the lock is free.

@@ -5,7 +5,9 @@
 use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all, stream};
-use k8s_openapi::{NamespaceResourceScope, jiff::Timestamp};
+use k8s_openapi::{
+    NamespaceResourceScope, apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::PartialObjectMeta,
@@ -31,7 +33,7 @@ use super::{
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
     status::{self, Written},
-    wake::{Key, Kind, Names, Wakes},
+    wake::{Key, Kind, Named, Names, Wakes},
 };
 
 /// What both controllers hold.
@@ -93,10 +95,14 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn shared(&self) -> &Shared;
     /// The status that stands in the object.
     fn status(object: &Self::Object) -> Self::Status;
+    /// The schema of its status, which every status is cut to fit.
+    fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
     fn names(object: &Self::Object) -> Names;
     /// One pass. Never fails: faults are part of the report.
     fn pass(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Report<Self::Status>> + Send;
+    /// The object is gone.
+    fn forget(&self, key: &Key);
     /// The condition states of a status, for the metrics.
     fn observe_metrics(&self, key: &Key, status: &Self::Status);
 }
@@ -138,7 +144,11 @@ async fn apply_in<C: Controller>(
         .applied_objects()
         .predicate_filter(what_matters::<C>, PredicateConfig::default())
         .filter_map(|object| {
-            std::future::ready(object.inspect_err(|_| tracing::warn!("a watch broke and is started again")).ok())
+            std::future::ready(
+                object
+                    .inspect_err(|error| tracing::warn!(cause = cause(error), "a watch broke and is started again"))
+                    .ok(),
+            )
         })
         .map(|object| ObjectRef::from_obj(&object));
     let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND, namespace);
@@ -170,6 +180,17 @@ fn what_matters<C: Controller>(object: &PartialObjectMeta<C::Object>) -> Option<
     Some(hasher.finish())
 }
 
+/// kube's own text may hold the whole answer.
+fn cause(error: &watcher::Error) -> &'static str {
+    match error {
+        watcher::Error::InitialListFailed(_) => "the list failed",
+        watcher::Error::WatchStartFailed(_) => "the watch could not be started",
+        watcher::Error::WatchError(_) => "the API server ended it",
+        watcher::Error::WatchFailed(_) => "the connection broke",
+        watcher::Error::NoResourceVersion => "the list had no resourceVersion",
+    }
+}
+
 fn key_of<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
@@ -180,6 +201,10 @@ fn forget<C: Controller>(controller: &C, key: &Key) {
     shared.metrics.forget(C::KIND, key);
     shared.locks.clear(&lock_owner(C::KIND, key));
     shared.announced.forget(&lock_owner(C::KIND, key));
+    controller.forget(key);
+    if C::KIND == Kind::ConnectorEndpoint {
+        shared.wakes.changed(Named::ConnectorEndpoint, key);
+    }
 }
 
 /// How an object is called in the table of locks.
@@ -204,25 +229,33 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
     let shared = controller.shared();
     let retry = || Action::requeue(jittered(shared.pace.backoff_initial.max(Duration::from_secs(1)), fastrand::f64()));
     let api: Api<C::Object> = Api::namespaced(shared.kube.clone(), &key.0);
-    let object = match api.get_opt(&key.1).await {
+    let object = match timely(api.get_opt(&key.1)).await {
         Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
         Ok(_) => {
             forget(controller, key);
             return (Outcome::Settled, Action::await_change());
         }
+        // Of a version of the operator that knew more, perhaps: nothing can be said in its status before it can be read.
+        Err(kube::Error::SerdeError(_)) => {
+            tracing::error!("the object cannot be understood by this version of the operator");
+            return (Outcome::Failed, Action::requeue(jittered(Duration::from_mins(5), fastrand::f64())));
+        }
         Err(error) => {
-            tracing::error!(%error, "the object could not be read");
+            let reason = Fault::from(error).reason;
+            tracing::error!(reason, "the object could not be read");
             return (Outcome::Failed, retry());
         }
     };
     shared.wakes.record(C::KIND, key, &C::names(&object));
     let report = controller.pass(&object, now()).await;
-    match status::write(&api, &object, &C::status(&object), &report.status, report.stamps).await {
+    let schema = controller.status_schema();
+    let before = C::status(&object);
+    match timely(status::write(&api, &object, &before, &report.status, report.stamps, schema)).await {
         Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
         Ok(Written::Changed) => {
             controller.observe_metrics(key, &report.status);
             if C::KIND == Kind::ConnectorEndpoint {
-                shared.wakes.changed(super::wake::Named::ConnectorEndpoint, key);
+                shared.wakes.changed(Named::ConnectorEndpoint, key);
             }
             publish(shared, &object, &report.events).await;
         }
@@ -248,13 +281,19 @@ async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, eve
         );
         let about = &about;
         async move {
-            if let Err(error) = shared.events.publish(event, about).await {
+            if let Err(error) = timely(shared.events.publish(event, about)).await {
                 let reason = Fault::from(error).reason;
                 tracing::warn!(reason, event = event.reason, "an event could not be published");
             }
         }
     }))
     .await;
+}
+
+/// Every call to the API server ends: a hung connection must not keep a worker.
+pub(crate) async fn timely<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    const LONGEST: Duration = Duration::from_secs(30);
+    tokio::time::timeout(LONGEST, call).await.unwrap_or_else(|late| Err(kube::Error::Service(late.into())))
 }
 
 /// The only clock of the controllers; pure stages take its answer as an argument. In whole seconds, as status keeps
