@@ -53,7 +53,7 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         metrics: operator.metrics.register(Metrics::register),
         wakes: Arc::clone(&wakes),
         locks: Locks::default(),
-        announced: Announced::default(),
+        announced: Announced::new(settings.flags.lost_create_timeout),
         fingerprints: operator.fingerprints.clone(),
         concurrency: settings.flags.concurrency,
         cluster_id: operator.cluster_id.clone(),

@@ -14,15 +14,15 @@ use tokio::time::Instant;
 use super::{driver::Shared, stage::Word, summary::age};
 use crate::api::v1alpha1::PendingCreate;
 
-/// A request that was sent and never answered has had its effect by then, or never will.
-const LOST_AFTER: Duration = Duration::from_mins(2);
-/// How often to list meanwhile.
-const LIST_EVERY: Duration = Duration::from_secs(10);
+/// How many looks fit into the time in which a lost request may still take effect: one every ten seconds by default.
+const LOOKS: u32 = 12;
 
 /// The announcements that this process made and has not used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Announced {
     fresh: Mutex<HashMap<String, Time>>,
+    /// A request that was sent and never answered has had its effect by then, or never will.
+    lost_after: Duration,
 }
 
 /// When the facts behind a step were looked at.
@@ -107,6 +107,11 @@ pub(crate) enum Permission {
 }
 
 impl Announced {
+    /// None yet. `lost_after` is `--lost-create-timeout`.
+    pub(crate) fn new(lost_after: Duration) -> Self {
+        Self { fresh: Mutex::default(), lost_after }
+    }
+
     /// What `owner` may do about creating `kind`. `pause` is what a leader that took an expired lease still has to wait.
     pub(crate) fn ask(
         &self,
@@ -118,20 +123,25 @@ impl Announced {
     ) -> Permission {
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if pause > Duration::ZERO {
-            return Permission::Wait(pause.min(LIST_EVERY));
+            return Permission::Wait(pause.min(self.look_every()));
         }
         let standing = pending.filter(|pending| pending.kind == kind);
         if let Some(pending) = standing {
             if fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
                 return Permission::Go;
             }
-            if age(&pending.started_at, now) < LOST_AFTER {
-                return Permission::Wait(LIST_EVERY);
+            if age(&pending.started_at, now) < self.lost_after {
+                return Permission::Wait(self.look_every());
             }
         }
         let started_at = Time(now);
         fresh.insert(owner.to_owned(), started_at.clone());
         Permission::Announce(PendingCreate { kind: kind.to_owned(), started_at })
+    }
+
+    /// How often to look for something whose creation may have been lost.
+    fn look_every(&self) -> Duration {
+        self.lost_after / LOOKS
     }
 
     /// The announcement was not used after all.
@@ -149,6 +159,9 @@ impl Announced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::leadership::CREATE_PAUSE;
+
+    const EVERY: Duration = Duration::from_secs(10);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -163,20 +176,17 @@ mod tests {
 
     #[test]
     fn a_creation_is_announced_first_and_sent_once() {
-        let table = Announced::default();
+        let table = Announced::new(CREATE_PAUSE);
         let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
         assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
-        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(LIST_EVERY));
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(EVERY));
     }
 
     #[test]
     fn another_process_waits_until_the_lost_request_can_have_no_effect_any_more() {
-        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
-        let successor = Announced::default();
-        assert_eq!(
-            successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)),
-            Permission::Wait(LIST_EVERY)
-        );
+        let pending = announced(Announced::new(CREATE_PAUSE).ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let successor = Announced::new(CREATE_PAUSE);
+        assert_eq!(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)), Permission::Wait(EVERY));
         let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
         assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
     }
@@ -193,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_took_an_expired_lease_creates_nothing_at_first() {
-        let table = Announced::default();
-        assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(LIST_EVERY));
+        let table = Announced::new(CREATE_PAUSE);
+        assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(EVERY));
     }
 }

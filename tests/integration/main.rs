@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod cluster;
+mod crash;
 mod harness;
 mod samples;
 mod standing;

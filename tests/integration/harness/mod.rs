@@ -14,7 +14,7 @@ mod world;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use cluster::{Cluster, api_resource};
-pub(crate) use eventually::{DEADLINE, eventually};
-pub(crate) use fixture::{Fixture, sample};
+pub(crate) use eventually::{DEADLINE, eventually, promptly};
+pub(crate) use fixture::{Fixture, add, at, sample, set};
 pub(crate) use operator::{Operator, Options};
 pub(crate) use world::World;

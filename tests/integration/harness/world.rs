@@ -103,6 +103,12 @@ impl World {
         serde_json::to_value(patched).unwrap()
     }
 
+    /// Takes an object's status away, as a restore from a backup does.
+    pub(crate) async fn wipe_status(&self, kind: &str, name: &str) {
+        let nothing = Patch::Merge(json!({ "status": null }));
+        self.api(kind).patch_status(name, &PatchParams::default(), &nothing).await.unwrap();
+    }
+
     /// Deletes an object.
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
@@ -196,7 +202,8 @@ impl World {
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    async fn diagnosis(&self) -> String {
+    /// What the world looks like, for a failed test.
+    pub(crate) async fn diagnosis(&self) -> String {
         let mut parts = Vec::new();
         for kind in ["ConnectorEndpoint", "AzureKeystoreConnection"] {
             for object in self.list(kind).await {
