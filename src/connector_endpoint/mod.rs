@@ -26,8 +26,8 @@ use crate::{
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::{Seen, Turn},
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
         summary::Done,
@@ -102,7 +102,15 @@ impl Controller for ConnectorEndpoints {
         };
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         report::report(
-            &report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &made },
+            &report::Told {
+                object,
+                before: status,
+                want: &want,
+                past: &past,
+                look: &look,
+                pass: &made,
+                age: self.shared.announced.age(now),
+            },
             &self.shared.pace,
             now,
         )
@@ -140,7 +148,9 @@ impl ConnectorEndpoints {
         let (seen, plan) = full_look(&satellite, want, past).await;
         let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
-                self.act(&satellite, &connector, step, key, status, seen_at).await
+                let pending = status.pending_create.as_ref();
+                let pending = pending.filter(|pending| !plan::found(want, &seen, past, &pending.kind));
+                self.act(&satellite, &connector, step, key, pending, seen_at).await
             }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
@@ -154,12 +164,11 @@ impl ConnectorEndpoints {
         connector: &ConnectorId,
         step: &Step,
         key: &Key,
-        status: &ConnectorEndpointStatus,
+        pending: Option<&PendingCreate>,
         seen_at: Seen,
     ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
-        let pending = status.pending_create.as_ref();
         match self.shared.turn(&owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
@@ -167,7 +176,8 @@ impl ConnectorEndpoints {
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        (done, None)
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, lost)
     }
 }
 

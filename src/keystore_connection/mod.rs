@@ -34,8 +34,8 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::{Seen, Turn},
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
         look::{Look, request},
         policy_file::PolicyState,
         stage::Plan,
@@ -157,7 +157,15 @@ impl Controller for KeystoreConnections {
             kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
         };
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made };
+        let told = report::Told {
+            object,
+            before: &status,
+            want: &want,
+            past: &past,
+            look: &look,
+            pass: &made,
+            age: self.shared.announced.age(now),
+        };
         report::report(&told, &self.shared.pace, now)
     }
 
@@ -226,11 +234,12 @@ impl KeystoreConnections {
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
+        let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, seen_at).await,
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, step, &owner, status, seen_at).await
+                self.act(&readers, want, past, step, &owner, pending, seen_at).await
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
@@ -246,7 +255,7 @@ impl KeystoreConnections {
         past: &Past<'_>,
         step: &Step,
         owner: &str,
-        status: &AzureKeystoreConnectionStatus,
+        pending: Option<&PendingCreate>,
         seen_at: Seen,
     ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
         let mut locks = Vec::new();
@@ -254,7 +263,6 @@ impl KeystoreConnections {
             locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
         }
         locks.extend(step.also_locks());
-        let pending = status.pending_create.as_ref();
         match self.shared.turn(owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
@@ -262,7 +270,8 @@ impl KeystoreConnections {
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
-        (done, tested, None)
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, tested, lost)
     }
 
     /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.

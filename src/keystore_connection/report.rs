@@ -17,7 +17,7 @@ use crate::{
     },
     clouds::azure::ProvisioningState,
     reconcile::{
-        announce::standing,
+        announce::{Age, standing},
         driver::Report,
         look::{Look, request},
         pace::PaceSettings,
@@ -43,6 +43,8 @@ pub(super) struct Told<'a> {
     pub look: &'a Look,
     /// What came of it.
     pub pass: &'a Pass,
+    /// How old a record of creation may become.
+    pub age: Age,
 }
 
 /// The report of one pass.
@@ -70,7 +72,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
         plan: pass.plan.preview(),
         drift: pass.plan.drift.clone(),
-        pending_create: pending(told, now),
+        pending_create: pending(told),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
         last_handled_reconcile_at: told
@@ -101,16 +103,13 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     }
 }
 
-fn pending(told: &Told<'_>, now: Timestamp) -> Option<PendingCreate> {
-    let (seen, before) = (&told.pass.seen, told.before.pending_create.as_ref());
+fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let before = told.before.pending_create.as_ref();
     let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
-    let found = match kind {
-        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
-        _ => seen.keystore.present().is_some(),
-    };
+    let found = plan::found(&told.pass.seen, kind);
     let step = told.pass.step.as_ref().and_then(Step::creates);
     let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
-    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), now))
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
 }
 
 fn ready(told: &Told<'_>) -> Word {

@@ -11,7 +11,11 @@ use std::{
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use tokio::time::Instant;
 
-use super::{driver::Shared, stage::Word, summary::age};
+use super::{
+    driver::Shared,
+    stage::Word,
+    summary::{self, Done},
+};
 use crate::api::v1alpha1::PendingCreate;
 
 /// How many looks fit into the time in which a lost request may still take effect: one every ten seconds by default.
@@ -81,6 +85,15 @@ impl Shared {
     }
 }
 
+/// How old a record may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// Now.
+    pub now: Timestamp,
+    /// `--lost-create-timeout`.
+    pub lost_after: Duration,
+}
+
 /// What stays on record of a creation after a pass. The record goes when the thing is found, when the cloud refused to
 /// make it, or when a lost request can have no effect any more and nobody wants to repeat it; not because a list failed.
 pub(crate) fn standing(
@@ -88,11 +101,17 @@ pub(crate) fn standing(
     found: bool,
     refused: bool,
     wanted: bool,
-    now: Timestamp,
+    age: Age,
 ) -> Option<PendingCreate> {
     let pending = pending?;
-    let may_still_come = wanted || age(&pending.started_at, now) < LOST_AFTER;
+    let may_still_come = wanted || summary::age(&pending.started_at, age.now) < age.lost_after;
     (!found && !refused && may_still_come).then(|| pending.clone())
+}
+
+/// A creation whose answer was lost just now: it may take effect for as long as any other lost request.
+pub(crate) fn lost(creates: Option<&str>, done: &Done, now: Timestamp) -> Option<PendingCreate> {
+    let unknown = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
+    creates.filter(|_| unknown).map(|kind| PendingCreate { kind: kind.to_owned(), started_at: Time(now) })
 }
 
 /// What may be done about a creation.
@@ -125,18 +144,25 @@ impl Announced {
         if pause > Duration::ZERO {
             return Permission::Wait(pause.min(self.look_every()));
         }
-        let standing = pending.filter(|pending| pending.kind == kind);
-        if let Some(pending) = standing {
-            if fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
+        if let Some(pending) = pending {
+            let (old, ours) = (summary::age(&pending.started_at, now), pending.kind == kind);
+            let unused = ours && fresh.remove(owner).is_some_and(|ours| ours == pending.started_at);
+            // The record must still cover the request for a while after it is sent, or it is made anew.
+            if unused && old < self.lost_after / 2 {
                 return Permission::Go;
             }
-            if age(&pending.started_at, now) < self.lost_after {
+            if !unused && old < self.lost_after {
                 return Permission::Wait(self.look_every());
             }
         }
         let started_at = Time(now);
         fresh.insert(owner.to_owned(), started_at.clone());
         Permission::Announce(PendingCreate { kind: kind.to_owned(), started_at })
+    }
+
+    /// How old a record of this process may become.
+    pub(crate) fn age(&self, now: Timestamp) -> Age {
+        Age { now, lost_after: self.lost_after }
     }
 
     /// How often to look for something whose creation may have been lost.
@@ -192,13 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn another_creation_waits_until_the_lost_one_is_over() {
+        let table = Announced::new(CREATE_PAUSE);
+        let lost = announced(table.ask("a", "ConnectorEndpoint", None, Duration::ZERO, at(0)));
+        assert_eq!(
+            Announced::new(CREATE_PAUSE).ask("a", "Source", Some(&lost), Duration::ZERO, at(5)),
+            Permission::Wait(EVERY)
+        );
+    }
+
+    #[test]
+    fn an_old_announcement_is_made_anew_before_anything_is_sent() {
+        let table = Announced::new(CREATE_PAUSE);
+        let old = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let new = announced(table.ask("a", "Keystore", Some(&old), Duration::ZERO, at(90)));
+        assert_eq!(table.ask("a", "Keystore", Some(&new), Duration::ZERO, at(91)), Permission::Go);
+    }
+
+    #[test]
     fn a_record_outlives_a_failed_list_and_goes_with_the_find() {
-        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
-        assert_eq!(standing(Some(&pending), false, false, false, at(5)), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), true, false, false, at(5)), None);
-        assert_eq!(standing(Some(&pending), false, true, true, at(5)), None);
-        assert_eq!(standing(Some(&pending), false, false, true, at(500)), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), false, false, false, at(500)), None);
+        let table = Announced::new(CREATE_PAUSE);
+        let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let (young, old) = (table.age(at(5)), table.age(at(500)));
+        assert_eq!(standing(Some(&pending), false, false, false, young), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), true, false, false, young), None);
+        assert_eq!(standing(Some(&pending), false, true, true, young), None);
+        assert_eq!(standing(Some(&pending), false, false, true, old), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), false, false, false, old), None);
     }
 
     #[test]

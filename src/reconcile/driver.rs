@@ -299,7 +299,7 @@ pub(crate) async fn timely<T>(call: impl Future<Output = Result<T, kube::Error>>
 /// The only clock of the controllers; pure stages take its answer as an argument. In whole seconds, as status keeps
 /// time: what was written compares equal with what is read back.
 #[expect(clippy::disallowed_methods, reason = "here the clock is taken once a pass")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

@@ -99,7 +99,9 @@ fn fit(value: &mut Value, schema: &JSONSchemaProps) {
                 items.truncate(most);
             }
             if let Some(JSONSchemaPropsOrArray::Schema(of_items)) = &schema.items {
-                items.iter_mut().for_each(|item| fit(item, of_items));
+                for item in items {
+                    fit(item, of_items);
+                }
             }
         }
         Value::Object(members) => {

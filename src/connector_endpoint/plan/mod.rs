@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::{
         condition::ConditionType,
-        v1alpha1::{Drift, DriftPolicy},
+        v1alpha1::{Drift, DriftPolicy, PlanAction, PlannedStep},
     },
     clouds::{
         http::Class,
@@ -68,7 +68,32 @@ pub(super) fn plan(want: &Desired, seen: &Observed, past: &Past, quick: bool) ->
         Stage::new(ConditionType::EndpointProvisioned, provisioned),
         Stage::new(ConditionType::AccessControlApplied, access),
     ];
-    Plan { stages, drift }
+    let later = later(want, seen, past, &stages);
+    Plan { stages, drift, later }
+}
+
+/// The rule is bound after the endpoint is there.
+fn later(want: &Desired, seen: &Observed, past: &Past, stages: &[Stage<Step>]) -> Vec<PlannedStep> {
+    let hidden = stages.iter().any(|stage| matches!(stage.verdict, Verdict::Do(..)))
+        && want.allowed_sources.is_some()
+        && find_endpoint(want, seen, past).is_none();
+    let step = |resource: String, detail: &str| PlannedStep {
+        action: PlanAction::Create,
+        resource,
+        detail: detail.to_owned(),
+        estimated_cost: None,
+    };
+    if !hidden {
+        return Vec::new();
+    }
+    let endpoint = our_source(want, seen).is_ok_and(|source| source.is_none());
+    let endpoint =
+        endpoint.then(|| step(format!("connector endpoint {}", want.draft.display_name), "after the access rule"));
+    let bind = PlannedStep {
+        action: PlanAction::Update,
+        ..step(want.draft.display_name.clone(), "put the access rule in force")
+    };
+    endpoint.into_iter().chain([bind]).collect()
 }
 
 fn credentials_valid(want: &Desired, seen: &Observed) -> Verdict<Step> {
@@ -157,6 +182,14 @@ pub(super) fn find_endpoint<'a>(want: &Desired, seen: &'a Observed, past: &Past)
         .find(marked)
         .or_else(|| all.iter().find(|endpoint| past.cached.endpoint.as_ref() == Some(&endpoint.id)))
         .or_else(|| all.iter().find(|endpoint| endpoint.display_name == want.draft.display_name))
+}
+
+/// Whether what a record of creation speaks of is there.
+pub(super) fn found(want: &Desired, seen: &Observed, past: &Past, kind: &str) -> bool {
+    match kind {
+        "Source" => our_source(want, seen).is_ok_and(|source| source.is_some()),
+        _ => find_endpoint(want, seen, past).is_some(),
+    }
 }
 
 fn mark(endpoint: &Endpoint) -> Mark {

@@ -78,6 +78,16 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
         Ok(vault) => vault,
         Err(verdict) => return verdict,
     };
+    match &case.want.keystores_allowed {
+        Some((_, Seen::Unknown(fault))) => return faulty(fault),
+        Some((most, Seen::Present(count))) if count >= most => {
+            let text = format!(
+                "This namespace has {count} keystores in this UKO, and the operator's policy file allows {most}: each further one costs money. Ask whoever runs the operator to raise maxKeystores."
+            );
+            return Verdict::awaiting("AwaitingCostApproval", text);
+        }
+        Some((_, Seen::Present(_) | Seen::Absent | Seen::NotLooked)) | None => {}
+    }
     match case.want.draft(&vault, tls_proxy(&case.want.path)) {
         Ok(draft) => {
             Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered.")

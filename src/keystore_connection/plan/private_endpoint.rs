@@ -112,10 +112,12 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
 fn working_for(case: Case<'_>) -> Duration {
     let stage = ConditionType::PrivateEndpointReady.as_str();
     let row = case.past.memory.failures.iter().find(|row| row.stage == stage);
-    row.filter(|row| matches!(row.reason.as_str(), "PrivateEndpointInProgress" | "OperationTimedOut"))
-        .map_or(Duration::ZERO, |row| {
+    row.filter(|row| matches!(row.reason.as_str(), "PrivateEndpointInProgress" | "OperationTimedOut")).map_or(
+        Duration::ZERO,
+        |row| {
             if row.reason == "OperationTimedOut" { Duration::MAX } else { age(&row.since, case.now) }
-        })
+        },
+    )
 }
 
 fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
