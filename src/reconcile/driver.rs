@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
-use futures::{StreamExt, future::join_all, stream};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
 use k8s_openapi::{
     NamespaceResourceScope, apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp,
 };
@@ -15,7 +15,7 @@ use kube::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, applier},
         events::{Event, Recorder},
-        reflector::{self, ObjectRef},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -153,18 +153,37 @@ async fn apply_in<C: Controller>(
         .map(|object| ObjectRef::from_obj(&object));
     let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND, namespace);
     let woken = wakes.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace));
-    let queue = stream::select(watched, woken).take_until(stop.cancelled_owned()).map(Ok::<_, watcher::Error>);
+    let queue = stream::select(watched, woken).take_until(stop.clone().cancelled_owned()).map(Ok::<_, watcher::Error>);
     let config = controller::Config::default().concurrency(controller.shared().concurrency);
-    applier(
+    let passes = applier(
         |object, controller| Box::pin(look(object, controller)),
         |_, never: &Infallible, _| match *never {},
         controller,
-        store,
+        store.clone(),
         Box::pin(queue),
         config,
     )
-    .for_each(|_| std::future::ready(()))
-    .await;
+    .for_each(|_| std::future::ready(()));
+    in_order(passes, &store, &stop).await;
+}
+
+/// Waits for the passes. No pass begins before the first list of objects is there, and after `stop` it does not come any
+/// more: then there is nothing to finish, and waiting for it would cost the release of the Lease.
+async fn in_order<K>(passes: impl Future<Output = ()>, store: &Store<K>, stop: &CancellationToken)
+where
+    K: reflector::Lookup<DynamicType: Eq + std::hash::Hash + Clone> + Clone + 'static,
+{
+    let nothing_began = async {
+        stop.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = passes => {}
+        () = nothing_began => {}
+    }
 }
 
 /// Generation and our own annotations: a status write of our own wakes nobody.
@@ -302,4 +321,35 @@ pub(crate) async fn timely<T>(call: impl Future<Output = Result<T, kube::Error>>
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_stopped_before_the_first_list_has_nothing_to_finish() {
+        let (store, _writer) = reflector::store::<ConfigMap>();
+        let stop = CancellationToken::new();
+        let mut ended = Box::pin(in_order(std::future::pending(), &store, &stop));
+        assert!(ended.as_mut().now_or_never().is_none(), "nobody has asked yet");
+        stop.cancel();
+        assert!(ended.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_is_stopped_later_finishes_every_pass() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let stop = CancellationToken::new();
+        let (done, passes) = futures::channel::oneshot::channel::<()>();
+        let mut ended = Box::pin(in_order(passes.map(drop), &store, &stop));
+        stop.cancel();
+        assert!(ended.as_mut().now_or_never().is_none(), "a pass is under way");
+        done.send(()).unwrap();
+        assert!(ended.now_or_never().is_some());
+    }
 }
