@@ -46,11 +46,19 @@ pub(super) fn texts(object: &Value, name: &str) -> Vec<String> {
 /// `null` and an object without any member are an empty list, which is how a Go server may write one \[I\]. Everything
 /// else without the list is unreadable.
 pub(super) fn list<'a>(answer: &'a Value, name: &'static str) -> Result<&'a [Value], Unreadable> {
-    match (answer.as_object(), answer.get(name)) {
-        (Some(_), Some(Value::Array(items))) => Ok(items),
-        (Some(_), Some(Value::Null)) => Ok(&[]),
-        (Some(members), None) if members.is_empty() => Ok(&[]),
-        (Some(_) | None, Some(_) | None) => Err(Unreadable(name)),
+    match answer.as_object() {
+        Some(members) if members.is_empty() => Ok(&[]),
+        Some(_) | None => strict_list(answer, name),
+    }
+}
+
+/// The same where the member is always written: UKO's list is one of several members \[S\], so an empty object is a
+/// gateway's answer and not a list without items.
+pub(super) fn strict_list<'a>(answer: &'a Value, name: &'static str) -> Result<&'a [Value], Unreadable> {
+    match answer.get(name) {
+        Some(Value::Array(items)) => Ok(items),
+        Some(Value::Null) => Ok(&[]),
+        Some(_) | None => Err(Unreadable(name)),
     }
 }
 
@@ -79,5 +87,7 @@ mod tests {
         for unclear in [json!({"message": "try later"}), json!([]), json!(null), json!({"endpoints": {}})] {
             assert_eq!(list(&unclear, "endpoints"), Err(Unreadable("endpoints")), "{unclear}");
         }
+        assert_eq!(strict_list(&json!({"endpoints": null}), "endpoints"), Ok(&[][..]));
+        assert_eq!(strict_list(&json!({}), "endpoints"), Err(Unreadable("endpoints")));
     }
 }
