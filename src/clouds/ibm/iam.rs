@@ -11,14 +11,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{
-    member::{filled, number},
+    member::filled,
     refusal::{Verdict, Words, common},
     route,
 };
 use crate::clouds::{
     hosts::IAM_HOST,
     http::{Answer, Bearer, Body, Class, Error, Http, Request, Service},
-    token::{AccessToken, TokenCache, TokenKey, base64url},
+    token::{AccessToken, TokenCache, TokenKey, base64url, seconds},
 };
 
 const API_KEY_GRANT: &str = "urn:ibm:params:oauth:grant-type:apikey";
@@ -85,7 +85,7 @@ impl Iam {
         }
         let body: Value = answer.json()?;
         let secret = filled(&body, "access_token").ok_or_else(|| answer.unreadable())?;
-        let life = number(&body, "expires_in").map_or(UNSAID_LIFE, Duration::from_secs);
+        let life = seconds(body.get("expires_in")).unwrap_or(UNSAID_LIFE);
         let token = AccessToken::fresh(secret.into(), life.saturating_sub(SAFETY));
         Ok(token.renewed_after(life.mul_f64(RENEWAL_SHARE)))
     }
