@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Class, Error, LEAST_WAIT, RequestId, Service};
+use super::{Class, Error, LEAST_WAIT, RequestId, Service, allowed, budget::Target};
 
 /// What is sent. Bodies may carry passwords: they are wiped on drop and never printed.
 #[derive(Clone, Debug, Default)]
@@ -135,11 +135,24 @@ impl Request {
         self
     }
 
-    /// The key of gate, breaker and concurrency: host and port.
-    pub(super) fn origin(&self) -> String {
+    /// Whose budgets the call uses. Resource Manager counts calls by subscription, so a throttled one closes its own gate
+    /// and leaves the other teams' open; breaker and slots are the host's.
+    pub(super) fn target(&self) -> Target {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port_or_known_default().unwrap_or_default();
-        format!("{host}:{port}")
+        let origin = format!("{host}:{port}");
+        let gate = match self.subscription() {
+            Some(id) => format!("{origin}/subscriptions/{id}"),
+            None => origin.clone(),
+        };
+        Target { origin, gate }
+    }
+
+    /// The subscription in a path of Resource Manager, in lower case.
+    fn subscription(&self) -> Option<String> {
+        let mut segments = self.url.path_segments().filter(|_| self.service == Service::Arm)?;
+        let rooted = segments.next()?.eq_ignore_ascii_case("subscriptions");
+        segments.next().filter(|_| rooted).and_then(|id| allowed(id, 64, "-")).map(|id| id.to_ascii_lowercase())
     }
 
     /// True when the call may change something outside, so that a lost answer leaves the outcome open.
@@ -297,6 +310,22 @@ mod tests {
     fn request() -> Request {
         let url = Url::parse("https://management.azure.com/x?api-version=1").unwrap();
         Request::new(Service::Arm, "PutThing", Method::PUT, url)
+    }
+
+    #[test]
+    fn subscriptions_of_azure_have_a_gate_each_and_one_host() {
+        let of = |service, url: &str| Request::new(service, "GetThing", Method::GET, Url::parse(url).unwrap()).target();
+        let at = |path: &str| of(Service::Arm, &format!("https://management.azure.com{path}"));
+        let one = at("/subscriptions/AB-1/resourceGroups/rg?api-version=1");
+        assert_eq!(one.gate, "management.azure.com:443/subscriptions/ab-1");
+        assert_eq!(one, at("/Subscriptions/ab-1"));
+        let other = at("/subscriptions/ab-2/resourceGroups/rg");
+        assert!(one.gate != other.gate && one.origin == other.origin);
+        for path in ["/", "/subscriptions", "/subscriptions/", "/providers/subscriptions/x", "/subscriptions/a%2f"] {
+            assert_eq!(at(path).gate, "management.azure.com:443", "{path}");
+        }
+        let elsewhere = of(Service::Uko, "https://uko.example.com:8443/subscriptions/ab-1");
+        assert_eq!(elsewhere.gate, "uko.example.com:8443");
     }
 
     #[test]
