@@ -101,7 +101,7 @@ pub(super) fn keystore(object: &Value, etag: Option<ETag>) -> Result<Keystore, U
 pub(super) fn status(object: &Value) -> KeystoreStatus {
     KeystoreStatus {
         health: Health::of(&text(object, "health_status").unwrap_or_default()),
-        last_heartbeat: filled(object, "last_heartbeat").as_deref().and_then(super::time::unix_seconds),
+        last_heartbeat: object.get("last_heartbeat").and_then(super::time::moment),
     }
 }
 
@@ -250,6 +250,8 @@ mod tests {
     fn a_status_keeps_words_of_newer_servers() {
         let ok = status(&json!({"health_status": "ok", "last_heartbeat": "2022-05-11T14:58:26Z", "message": "Ping"}));
         assert_eq!(ok, KeystoreStatus { health: Health::Ok, last_heartbeat: Some(1_652_281_106) });
+        let counted = status(&json!({"health_status": "OK", "last_heartbeat": 1_652_281_106_123_u64}));
+        assert_eq!(counted, ok);
         let odd = status(&json!({"health_status": "degraded", "last_heartbeat": "yesterday"}));
         assert_eq!(odd, KeystoreStatus { health: Health::Other("degraded".into()), last_heartbeat: None });
     }
