@@ -25,9 +25,11 @@ pub(super) fn needed(object: &Value, name: &'static str) -> Result<String, Unrea
     filled(object, name).ok_or(Unreadable(name))
 }
 
-/// A whole number that fits.
+/// A whole number that fits, or its decimal text.
 pub(super) fn number<N: TryFrom<u64>>(object: &Value, name: &str) -> Option<N> {
-    N::try_from(object.get(name)?.as_u64()?).ok()
+    let member = object.get(name)?;
+    let number = member.as_u64().or_else(|| member.as_str()?.trim().parse().ok())?;
+    N::try_from(number).ok()
 }
 
 /// A switch.
@@ -70,8 +72,9 @@ mod tests {
 
     #[test]
     fn a_member_of_the_wrong_type_counts_as_missing() {
-        let object = json!({"port": "443", "name": 7, "on": "yes", "big": 70_000});
-        assert_eq!(number::<u16>(&object, "port"), None);
+        let object = json!({"port": "443", "odd": "44x", "less": -1, "name": 7, "on": "yes", "big": 70_000});
+        assert_eq!(number::<u16>(&object, "port"), Some(443));
+        assert_eq!((number::<u16>(&object, "odd"), number::<u16>(&object, "less")), (None, None));
         assert_eq!(number::<u16>(&object, "big"), None);
         assert_eq!(number::<u32>(&object, "big"), Some(70_000));
         assert_eq!(text(&object, "name"), None);
