@@ -4,9 +4,17 @@
 //!
 //! The cluster starts once per test process and ends with it. Each test gets a [`harness::World`] of its own: a cloud, an
 //! operator that watches one namespace, and that namespace.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed unwrap is a failed test"
+)]
 
 mod cluster;
+mod faults_of_secrets;
+mod happy_path;
 mod harness;
 mod samples;
 mod standing;
