@@ -13,8 +13,13 @@
 )]
 
 mod cluster;
+mod faults_of_azure;
+mod faults_of_ibm;
 mod faults_of_secrets;
 mod happy_path;
 mod harness;
+mod key_encryption_key;
+mod outages;
+mod process;
 mod samples;
 mod standing;
