@@ -53,7 +53,10 @@ pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, dr
     }
     if let Some(stage) = open {
         // What UKO says of it is told all the same; only writes wait for the earlier stage.
-        return if healthy(case) { Verdict::Behind(stage) } else { health(case, keystore) };
+        return match change(case, keystore, &claim, &mut Vec::new()) {
+            Some(_) if healthy(case) => Verdict::Behind(stage),
+            Some(_) | None => health(case, keystore),
+        };
     }
     change(case, keystore, &claim, drift).unwrap_or_else(|| health(case, keystore))
 }

@@ -27,16 +27,16 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
     if want.connection_test == ConnectionTestPolicy::Skip && case.past.test_requested.is_none() {
         return Verdict::Skipped(Word { reason: "Skipped", message: "spec.connectionTest is Skip.".to_owned() });
     }
-    if let Some(stage) = open {
-        return Verdict::Behind(stage);
-    }
-    if case.quick && case.past.test_requested.is_none() {
+    if case.quick && open.is_none() && case.past.test_requested.is_none() {
         return Verdict::Unchanged;
     }
     let registered =
         case.seen.keystore.present().is_some_and(|keystore| is_ours(case, keystore)) || case.past.keystore.is_some();
     if registered && case.past.test_requested.is_none() {
         return Verdict::met("JudgedByHealth", "The keystore is registered; UKO's own health judges the connection.");
+    }
+    if let Some(stage) = open {
+        return Verdict::Behind(stage);
     }
     let vault = match uko_vault(case) {
         Ok(id) => id,
