@@ -92,7 +92,9 @@ async fn a_vault_that_does_not_fit_is_told_by_what_does_not() {
     world.hears(told("False/SoftDeleteDisabled").says(&["--enable-soft-delete true"]).reconciling()).await;
     world.cloud.patch(&change(json!({"enableSoftDelete": true, "accessPolicies": [operator]}))).await;
     let lacks = told("False/VaultAccessIncomplete").reconciling();
-    world.hears(lacks.says(&["wrapkey", "Add them to the access policy", "azure.keyPermissions: Grant"])).await;
+    world
+        .hears(lacks.says(&["create, import, update", "Add them to the access policy", "azure.keyPermissions: Grant"]))
+        .await;
     world.cloud.patch(&change(json!({"accessPolicies": whole["accessPolicies"]}))).await;
     world.is_ready().await;
 }

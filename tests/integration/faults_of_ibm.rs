@@ -173,6 +173,8 @@ async fn a_failed_test_is_repeated_by_itself_and_an_advisory_one_stops_nothing()
     world.apply_fixture().await;
     world.hears(connection("KeystoreConnected", "True/KeystoreHealthy").ready("True/KeysCanFlow")).await;
 
+    drop(world);
+
     let strict = World::start("strict").await;
     strict.cloud.fault(&json!({"service": "uko", "method": "POST", "path": "dry_run=true", "count": 2, "status": 400, "body": {"errors": [{"code": "connection_failed", "message": "no"}]}})).await;
     strict.apply_fixture().await;

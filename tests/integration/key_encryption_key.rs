@@ -90,6 +90,7 @@ async fn a_key_of_the_wrong_kind_is_told_by_its_property() {
     ] {
         world.cloud.patch(&current(right.clone())).await;
         world.cloud.patch(&current(change)).await;
+        world.annotate(CONNECTION, "reconcile-requested-at", state).await;
         world.hears(lost(reason).says(&[cure])).await;
         state_is(&world, state, "ResourceManager").await;
     }
