@@ -24,8 +24,8 @@ use self::{
 };
 use crate::{
     api::v1alpha1::{
-        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState,
-        Memory, Mode, PendingCreate,
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, Memory, Mode,
+        PendingCreate,
     },
     clouds::{
         Clouds,
@@ -154,7 +154,7 @@ impl Controller for KeystoreConnections {
             test_requested: request(annotations, "test-requested-at")
                 .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
             recreate_requested: recreate_requested(annotations, &before),
-            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
         };
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         let told = report::Told {

@@ -219,9 +219,11 @@ fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncr
     let Some(judged) = plan::kek::judge(case) else { return before };
     let at = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
     let key = judged.key;
+    // The id of a lost key stays: it says that there was one, so that its loss is never taken for a key still to come.
+    let last_id = before.and_then(|before| before.key_id);
     Some(KeyEncryptionKeyStatus {
         state: judged.state,
-        key_id: key.and_then(|key| key.id.clone()),
+        key_id: key.and_then(|key| key.id.clone()).or(last_id),
         key_type: key.map(|key| key.kty.clone()),
         key_size_bits: key.and_then(|key| key.size_bits),
         operations: key.map(|key| key.ops.clone()).unwrap_or_default(),

@@ -98,20 +98,20 @@ impl Metrics {
             kek: Family::default(),
             known: Mutex::default(),
         };
-        registry.register("uko_operator_reconciles", "Passes over an object, by outcome", metrics.passes.clone());
+        registry.register("reconciles", "Passes over an object, by outcome", metrics.passes.clone());
         registry.register_with_unit(
-            "uko_operator_reconcile_duration",
+            "reconcile_duration",
             "How long a pass took",
             Unit::Seconds,
             metrics.durations.clone(),
         );
         registry.register(
-            "uko_operator_condition",
+            "condition",
             "1 for the state that a condition of an object is in",
             metrics.conditions.clone(),
         );
         registry.register(
-            "uko_operator_key_encryption_key_state",
+            "key_encryption_key_state",
             "1 for the state that the key-encryption key of a connection is in",
             metrics.kek.clone(),
         );

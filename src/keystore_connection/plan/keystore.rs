@@ -53,7 +53,10 @@ pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, dr
     }
     if let Some(stage) = open {
         // What UKO says of it is told all the same; only writes wait for the earlier stage.
-        return if claim == Claim::Ours { health(case, keystore) } else { Verdict::Behind(stage) };
+        return match change(case, keystore, &claim, &mut Vec::new()) {
+            Some(_) if healthy(case) => Verdict::Behind(stage),
+            Some(_) | None => health(case, keystore),
+        };
     }
     change(case, keystore, &claim, drift).unwrap_or_else(|| health(case, keystore))
 }
@@ -254,6 +257,10 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
         change.azure_service_principal_password = want.password.clone().ok();
     }
     (change != ConnectionChange::default()).then_some(change)
+}
+
+fn healthy(case: Case<'_>) -> bool {
+    case.seen.health.present().is_some_and(|status| status.health == Health::Ok)
 }
 
 fn proxy_left_over(case: Case<'_>, have: &Keystore) -> bool {

@@ -28,7 +28,7 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
         return Verdict::Skipped(Word { reason: "Skipped", message: "spec.connectionTest is Skip.".to_owned() });
     }
     let asked = case.past.test_requested.is_some();
-    if case.quick && !asked {
+    if case.quick && open.is_none() && !asked {
         return Verdict::Unchanged;
     }
     // One that is there is judged by its health, also before it is taken over; a dry run would stumble over its name.

@@ -6,10 +6,11 @@
 mod cloud;
 mod cluster;
 mod eventually;
-mod fixture;
+pub(crate) mod fixture;
 mod folder;
 mod leaks;
 mod operator;
+pub(crate) mod story;
 mod world;
 
 pub(crate) use cloud::Cloud;
