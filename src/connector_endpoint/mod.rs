@@ -5,6 +5,7 @@ mod apply;
 mod desired;
 mod observe;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 

@@ -6,6 +6,7 @@ mod desired;
 mod observe;
 mod operations;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 

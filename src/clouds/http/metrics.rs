@@ -97,7 +97,7 @@ mod tests {
             r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="error"} 1"#,
             r#"uko_operator_cloud_request_duration_seconds_count{cloud="kv",operation="GetKey"} 2"#,
         ] {
-            assert!(text.contains(line), "{line} not in\n{text}");
+            assert!(text.contains(&format!("\n{line}\n")), "{line} not in\n{text}");
         }
     }
 }
