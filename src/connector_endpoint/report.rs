@@ -12,14 +12,15 @@ use super::{
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode, PendingCreate},
     },
     reconcile::{
+        announce::{Age, standing},
         driver::Report,
         look::Look,
         pace::PaceSettings,
         stage::Word,
-        summary::{self, Frame, outcome, summarise, suspend, transitions},
+        summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
     },
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Told<'a> {
     pub look: &'a Look,
     /// What came of it.
     pub pass: &'a Pass,
+    /// How old a record of creation may become.
+    pub age: Age,
 }
 
 /// The report of one pass.
@@ -64,7 +67,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
-        pending_create: told.pass.pending.clone(),
+        pending_create: pending(told),
         memory: Some(memory),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
@@ -88,6 +91,15 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         stamps: !told.pass.quick && told.pass.plan.is_settled(),
         status,
     }
+}
+
+fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let before = told.before.pending_create.as_ref();
+    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
+    let found = plan::found(told.want, &told.pass.seen, told.past, kind);
+    let step = told.pass.plan.next().and_then(plan::Step::creates);
+    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
 }
 
 fn ready(told: &Told<'_>) -> Word {

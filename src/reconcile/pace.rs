@@ -41,12 +41,22 @@ impl PaceSettings {
             Class::Conflict if attempts <= 1 => Duration::ZERO,
             Class::Transient | Class::Conflict => doubling(self.backoff_initial, self.backoff_max, attempts),
             Class::Throttled => doubling(self.backoff_initial, self.backoff_max, attempts).max(Duration::from_secs(1)),
-            Class::Provisioning => self.poll_interval,
+            // What a cloud still puts in place is asked for often at first, and ever more rarely if it does not come.
+            Class::Provisioning => doubling(self.poll_interval, MINUTE * 5, attempts.saturating_sub(4)),
             Class::NotFound => doubling(MINUTE / 2, MINUTE * 5, attempts),
             Class::AwaitingPerson => doubling(MINUTE * 5, MINUTE * 30, attempts),
             Class::Denied | Class::Invalid => MINUTE * 30,
         };
         fault.retry_after.map_or(wait, |asked| wait.max(asked))
+    }
+
+    /// The wait after a step. At once; but a cloud that answers well and shows nothing is not asked in a circle. The first
+    /// two are an announcement and its request.
+    pub(crate) fn again(&self, attempts: u32) -> Duration {
+        match attempts {
+            0..=2 => Duration::ZERO,
+            _ => doubling(self.backoff_initial, self.backoff_max, attempts - 2),
+        }
     }
 
     /// The wait for a person.

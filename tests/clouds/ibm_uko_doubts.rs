@@ -55,7 +55,7 @@ async fn a_thin_list_is_read_and_a_broken_one_is_not_empty() {
     ibm.patch(&json!({"ibm": {"switches": {"sparseLists": true}}}));
     let thin = uko.keystores(&vault).await.unwrap();
     assert_eq!((thin.len(), &thin[0].azure_service_name, &thin[0].status), (1, &None, &None));
-    for body in [json!({"total_count": 0}), json!("<html>"), json!([])] {
+    for body in [json!({}), json!({"total_count": 0}), json!("<html>"), json!([])] {
         ibm.fault(json!({"service": "uko", "status": 200, "body": body}));
         assert_eq!(uko.keystores(&vault).await.unwrap_err().reason, "AnswerUnreadable", "{body}");
     }
@@ -72,6 +72,25 @@ async fn a_list_whose_next_page_is_the_same_page_is_not_read_for_ever() {
     let asked: Vec<Value> = ibm.calls("uko");
     assert_eq!(asked.len(), 1);
     assert!(ibm.calls("unknown").is_empty(), "a link is never followed to another host");
+}
+
+#[tokio::test]
+async fn a_list_whose_link_is_lost_is_still_read_to_its_end() {
+    let ibm = Ibm::start().await;
+    let (uko, vault) = client(&ibm);
+    for name in ["payments-azure", "billing-azure"] {
+        uko.writer().create_keystore(&draft(&ibm, &vault, name)).await.unwrap();
+    }
+    let both = uko.keystores(&vault).await.unwrap();
+    assert_eq!(both.len(), 2);
+    for next in [json!(null), json!("more"), json!({"href": "/api/v4/keystores"})] {
+        let first = json!({"id": both[0].id.as_str(), "name": both[0].name});
+        let page = json!({"total_count": 2, "keystores": [first], "next": next});
+        ibm.fault(json!({"service": "uko", "status": 200, "body": page}));
+        let found = uko.keystores(&vault).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|keystore| &keystore.id).collect();
+        assert_eq!(ids, [&both[0].id, &both[1].id], "{next}");
+    }
 }
 
 #[tokio::test]

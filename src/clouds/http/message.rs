@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Class, Error, LEAST_WAIT, RequestId, Service};
+use super::{Class, Error, LEAST_WAIT, RequestId, Service, allowed, budget::Target};
 
 /// What is sent. Bodies may carry passwords: they are wiped on drop and never printed.
 #[derive(Clone, Debug, Default)]
@@ -135,11 +135,24 @@ impl Request {
         self
     }
 
-    /// The key of gate, breaker and concurrency: host and port.
-    pub(super) fn origin(&self) -> String {
+    /// Whose budgets the call uses. Resource Manager counts calls by subscription, so a throttled one closes its own gate
+    /// and leaves the other teams' open; breaker and slots are the host's.
+    pub(super) fn target(&self) -> Target {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port_or_known_default().unwrap_or_default();
-        format!("{host}:{port}")
+        let origin = format!("{host}:{port}");
+        let gate = match self.subscription() {
+            Some(id) => format!("{origin}/subscriptions/{id}"),
+            None => origin.clone(),
+        };
+        Target { origin, gate }
+    }
+
+    /// The subscription in a path of Resource Manager, in lower case.
+    fn subscription(&self) -> Option<String> {
+        let mut segments = self.url.path_segments().filter(|_| self.service == Service::Arm)?;
+        let rooted = segments.next()?.eq_ignore_ascii_case("subscriptions");
+        segments.next().filter(|_| rooted).and_then(|id| allowed(id, 64, "-")).map(|id| id.to_ascii_lowercase())
     }
 
     /// True when the call may change something outside, so that a lost answer leaves the outcome open.
@@ -172,7 +185,7 @@ pub struct Answer {
     pub status: u16,
     /// `ETag`, verbatim.
     pub etag: Option<String>,
-    /// `Retry-After`, from seconds or a date.
+    /// `Retry-After`, from seconds or a date; at most 15 minutes.
     pub retry_after: Option<Duration>,
     /// `Azure-AsyncOperation`, verbatim and unchecked.
     pub operation_url: Option<String>,
@@ -183,6 +196,9 @@ pub struct Answer {
     /// The body, at most 4 MiB.
     pub body: Vec<u8>,
 }
+
+/// No wish is honoured for longer: a clock that is off by a day, or one careless proxy, must not silence a host until then.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
 /// Headers that carry the id of a call, best first.
 const REQUEST_IDS: [&str; 6] = [
@@ -242,7 +258,8 @@ impl Answer {
         .with_outcome_unknown(self.mutated)
     }
 
-    /// Starts an error with what this answer knows: status, request id and wait. A 5xx leaves a mutation's outcome open.
+    /// Starts an error with what this answer knows: status, request id and wait. A 5xx leaves a mutation's outcome open, and
+    /// so does a 408: whoever sent it lost patience with a call that may have gone on.
     #[must_use]
     pub fn error(
         &self,
@@ -259,7 +276,7 @@ impl Answer {
             .with_status(self.status)
             .with_request_id(self.request_id.clone())
             .with_retry_after(wait)
-            .with_outcome_unknown(self.mutated && self.status >= 500)
+            .with_outcome_unknown(self.mutated && matches!(self.status, 408 | 500..))
     }
 }
 
@@ -278,12 +295,12 @@ impl fmt::Debug for Answer {
 /// `Retry-After`: seconds, or an HTTP date. Anything else is no wish at all.
 fn wait(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        // A day is longer than anybody means; it also keeps later sums from overflowing.
-        return Some(Duration::from_secs(seconds.min(86_400)));
-    }
-    let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
+    let asked = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.parse().map_or(LONGEST_WAIT, Duration::from_secs)
+    } else {
+        httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()
+    };
+    Some(asked.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -296,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn subscriptions_of_azure_have_a_gate_each_and_one_host() {
+        let of = |service, url: &str| Request::new(service, "GetThing", Method::GET, Url::parse(url).unwrap()).target();
+        let at = |path: &str| of(Service::Arm, &format!("https://management.azure.com{path}"));
+        let one = at("/subscriptions/AB-1/resourceGroups/rg?api-version=1");
+        assert_eq!(one.gate, "management.azure.com:443/subscriptions/ab-1");
+        assert_eq!(one, at("/Subscriptions/ab-1"));
+        let other = at("/subscriptions/ab-2/resourceGroups/rg");
+        assert!(one.gate != other.gate && one.origin == other.origin);
+        for path in ["/", "/subscriptions", "/subscriptions/", "/providers/subscriptions/x", "/subscriptions/a%2f"] {
+            assert_eq!(at(path).gate, "management.azure.com:443", "{path}");
+        }
+        let elsewhere = of(Service::Uko, "https://uko.example.com:8443/subscriptions/ab-1");
+        assert_eq!(elsewhere.gate, "uko.example.com:8443");
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         assert_eq!(wait(" 17 ", now), Some(Duration::from_secs(17)));
@@ -305,7 +338,27 @@ mod tests {
         let past = httpdate::fmt_http_date(now - Duration::from_secs(90));
         assert_eq!(wait(&past, now), Some(Duration::ZERO));
         assert_eq!(wait("soon", now), None);
-        assert_eq!(wait("99999999999", now), Some(Duration::from_hours(24)));
+    }
+
+    #[test]
+    fn nobody_is_left_alone_for_longer_than_a_quarter_of_an_hour() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let next_year = httpdate::fmt_http_date(now + Duration::from_hours(365 * 24));
+        for wish in ["901", "86400", "99999999999", "99999999999999999999999999", &next_year] {
+            assert_eq!(wait(wish, now), Some(Duration::from_mins(15)), "{wish}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_ran_into_a_deadline_leaves_its_outcome_open_like_an_outage() {
+        let of = |request: &Request, status| {
+            let answer = Answer::read(request, status, &HeaderMap::new(), Vec::new());
+            answer.error(Class::Transient, "X", "Y.").outcome_unknown
+        };
+        for (status, open) in [(408, true), (500, true), (504, true), (400, false), (409, false), (429, false)] {
+            assert_eq!(of(&request(), status), open, "{status}");
+            assert!(!of(&request().idempotent(), status), "{status}");
+        }
     }
 
     #[test]

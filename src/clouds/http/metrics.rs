@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn both_metrics_appear_under_their_published_names() {
-        let mut registry = Registry::with_prefix("uko_operator"); // as the process makes it
+        let mut registry = Registry::with_prefix("uko_operator");
         let metrics = CloudMetrics::register(&mut registry);
         metrics.count(Service::KeyVault, "GetKey", Some(403), Duration::from_millis(40));
         metrics.count(Service::KeyVault, "GetKey", None, Duration::from_secs(1));

@@ -129,9 +129,9 @@ impl Http {
     }
 
     async fn measured(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
-        let origin = request.origin();
+        let target = request.target();
         let patience = request.timeout.unwrap_or(self.settings.request_timeout);
-        let pass = match self.budgets.admit(&origin, patience).await {
+        let pass = match self.budgets.admit(&target, patience).await {
             Ok(pass) => pass,
             Err(refusal) => return Err(at_home(request, refusal)),
         };
@@ -145,7 +145,7 @@ impl Http {
                 note(answer);
                 if (request.throttles)(answer) {
                     let wait = answer.retry_after.unwrap_or_default().max(LEAST_WAIT);
-                    self.budgets.close_gate(&origin, wait);
+                    self.budgets.close_gate(&target.gate, wait);
                 }
             }
             Err(error) => {

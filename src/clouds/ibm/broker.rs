@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     Iam, IbmCredential,
-    refusal::{Verdict, Words, common},
+    refusal::{Verdict, Words, common, foreign},
     route,
     uko::UkoUrl,
 };
@@ -50,8 +50,7 @@ impl Broker {
         let request = Request::new(Service::Broker, OPERATION, Method::GET, url);
         let answer = self.http.send_as(&request, &self.iam.identity(credential)).await?;
         if !answer.is_success() {
-            let verdict = common(&answer).unwrap_or_else(|| verdict(answer.status));
-            return Err(Words::of(&answer).error(&answer, verdict));
+            return Err(refused(&answer));
         }
         let body: Value = answer.json()?;
         let Some(host) = body.pointer("/uko/public").and_then(Value::as_str).filter(|host| !host.is_empty()) else {
@@ -84,6 +83,14 @@ fn refused_address(answer: &Answer) -> Error {
     )
 }
 
+/// The broker's error bodies are unpublished \[I\]: any JSON object is taken for its own, anything else for a proxy's.
+fn refused(answer: &Answer) -> Error {
+    let words = Words::of(answer);
+    let foreign = || (matches!(answer.status, 400 | 401 | 403) && !words.json).then(|| foreign(answer.service));
+    let verdict = common(answer).or_else(foreign).unwrap_or_else(|| verdict(answer.status));
+    words.error(answer, verdict)
+}
+
 fn verdict(status: u16) -> Verdict {
     match status {
         401 => (
@@ -112,8 +119,24 @@ fn verdict(status: u16) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clouds::ibm::refusal::tests::answer;
 
     const ID: &str = "0123abcd-0000-4000-8000-000000000000";
+
+    #[test]
+    fn a_refusal_counts_only_when_the_broker_wrote_it() {
+        for (status, body, class, reason) in [
+            (401, r#"{"message":"no"}"#, Class::Denied, "BrokerTokenRejected"),
+            (403, r#"{"errors":[{"code":"forbidden"}]}"#, Class::AwaitingPerson, "BrokerPermissionDenied"),
+            (401, "<html>", Class::Transient, "BrokerUnavailable"),
+            (401, "", Class::Transient, "BrokerUnavailable"),
+            (403, "Blocked", Class::Transient, "BrokerUnavailable"),
+            (400, "<html>", Class::Transient, "BrokerUnavailable"),
+        ] {
+            let error = refused(&answer(Service::Broker, OPERATION, status, body));
+            assert_eq!((error.class, error.reason), (class, reason), "{status} {body}");
+        }
+    }
 
     #[test]
     fn both_forms_of_this_instance_are_accepted() {

@@ -11,14 +11,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{
-    member::{filled, number},
-    refusal::{Verdict, Words, common},
+    member::filled,
+    refusal::{Verdict, Words, common, foreign},
     route,
 };
 use crate::clouds::{
     hosts::IAM_HOST,
     http::{Answer, Bearer, Body, Class, Error, Http, Request, Service},
-    token::{AccessToken, TokenCache, TokenKey, base64url},
+    token::{AccessToken, TokenCache, TokenKey, base64url, seconds},
 };
 
 const API_KEY_GRANT: &str = "urn:ibm:params:oauth:grant-type:apikey";
@@ -62,7 +62,8 @@ impl Iam {
     ///
     /// Shape: `POST /identity/token`, a form; 200 with `access_token` and `expires_in` in seconds \[S\].
     /// # Errors
-    /// `Denied`, reason `ApiKeyInvalid`: IAM answers 400 with a code `BXNIM04…` for a bad key \[E\].
+    /// `Denied`, reason `ApiKeyInvalid`: IAM answers 400 with a code `BXNIM04…` for a bad key \[E\]. `Transient` for a refusal
+    /// that is not IAM's own: the page of a proxy says nothing about the key.
     /// # Cancel safety
     /// Safe: the next caller fetches again.
     pub async fn token(&self, credential: &IbmCredential) -> Result<AccessToken, Error> {
@@ -85,7 +86,7 @@ impl Iam {
         }
         let body: Value = answer.json()?;
         let secret = filled(&body, "access_token").ok_or_else(|| answer.unreadable())?;
-        let life = number(&body, "expires_in").map_or(UNSAID_LIFE, Duration::from_secs);
+        let life = seconds(body.get("expires_in")).unwrap_or(UNSAID_LIFE);
         let token = AccessToken::fresh(secret.into(), life.saturating_sub(SAFETY));
         Ok(token.renewed_after(life.mul_f64(RENEWAL_SHARE)))
     }
@@ -142,7 +143,8 @@ fn service_account(token: &str) -> Option<String> {
 
 fn refused(answer: &Answer, credential: &IbmCredential) -> Error {
     let words = Words::of(answer);
-    let verdict = common(answer).unwrap_or_else(|| verdict(answer.status, &words, credential));
+    let foreign = || (matches!(answer.status, 400 | 401 | 403) && !words.recognised).then(|| foreign(answer.service));
+    let verdict = common(answer).or_else(foreign).unwrap_or_else(|| verdict(answer.status, &words, credential));
     words.error(answer, verdict)
 }
 
@@ -201,6 +203,21 @@ mod tests {
         assert_eq!(refusal(400, "BXNIM0109E", &api_key("k")), (Class::AwaitingPerson, "IamRequestRejected"));
         assert_eq!(refusal(429, "", &api_key("k")), (Class::Throttled, "IamThrottled"));
         assert_eq!(refusal(503, "", &api_key("k")), (Class::Transient, "IamUnavailable"));
+    }
+
+    #[test]
+    fn the_page_of_a_proxy_says_nothing_about_the_key() {
+        for credential in [api_key("k"), profile(&json!({"iss": "i", "sub": "s"}), "Profile-1")] {
+            for status in [400, 401, 403] {
+                for body in ["<html>Blocked</html>", "", "{}", r#"{"code":"blocked"}"#, r#"{"errors":[]}"#] {
+                    let error = refused(&answer(Service::Iam, "GetToken", status, body), &credential);
+                    assert_eq!((error.class, error.reason), (Class::Transient, "IamUnavailable"), "{status} {body}");
+                }
+            }
+        }
+        let managed = r#"{"trace":"t","errors":[{"code":"unauthorized","message":"m"}],"status_code":401}"#;
+        let error = refused(&answer(Service::Iam, "GetToken", 401, managed), &api_key("k"));
+        assert_eq!((error.class, error.reason), (Class::Denied, "ApiKeyInvalid"));
     }
 
     #[test]

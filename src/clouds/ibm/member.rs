@@ -25,9 +25,11 @@ pub(super) fn needed(object: &Value, name: &'static str) -> Result<String, Unrea
     filled(object, name).ok_or(Unreadable(name))
 }
 
-/// A whole number that fits.
+/// A whole number that fits, or its decimal text.
 pub(super) fn number<N: TryFrom<u64>>(object: &Value, name: &str) -> Option<N> {
-    N::try_from(object.get(name)?.as_u64()?).ok()
+    let member = object.get(name)?;
+    let number = member.as_u64().or_else(|| member.as_str()?.trim().parse().ok())?;
+    N::try_from(number).ok()
 }
 
 /// A switch.
@@ -46,11 +48,19 @@ pub(super) fn texts(object: &Value, name: &str) -> Vec<String> {
 /// `null` and an object without any member are an empty list, which is how a Go server may write one \[I\]. Everything
 /// else without the list is unreadable.
 pub(super) fn list<'a>(answer: &'a Value, name: &'static str) -> Result<&'a [Value], Unreadable> {
-    match (answer.as_object(), answer.get(name)) {
-        (Some(_), Some(Value::Array(items))) => Ok(items),
-        (Some(_), Some(Value::Null)) => Ok(&[]),
-        (Some(members), None) if members.is_empty() => Ok(&[]),
-        (Some(_) | None, Some(_) | None) => Err(Unreadable(name)),
+    match answer.as_object() {
+        Some(members) if members.is_empty() => Ok(&[]),
+        Some(_) | None => strict_list(answer, name),
+    }
+}
+
+/// The same where the member is always written: UKO's list is one of several members \[S\], so an empty object is a
+/// gateway's answer and not a list without items.
+pub(super) fn strict_list<'a>(answer: &'a Value, name: &'static str) -> Result<&'a [Value], Unreadable> {
+    match answer.get(name) {
+        Some(Value::Array(items)) => Ok(items),
+        Some(Value::Null) => Ok(&[]),
+        Some(_) | None => Err(Unreadable(name)),
     }
 }
 
@@ -62,8 +72,9 @@ mod tests {
 
     #[test]
     fn a_member_of_the_wrong_type_counts_as_missing() {
-        let object = json!({"port": "443", "name": 7, "on": "yes", "big": 70_000});
-        assert_eq!(number::<u16>(&object, "port"), None);
+        let object = json!({"port": "443", "odd": "44x", "less": -1, "name": 7, "on": "yes", "big": 70_000});
+        assert_eq!(number::<u16>(&object, "port"), Some(443));
+        assert_eq!((number::<u16>(&object, "odd"), number::<u16>(&object, "less")), (None, None));
         assert_eq!(number::<u16>(&object, "big"), None);
         assert_eq!(number::<u32>(&object, "big"), Some(70_000));
         assert_eq!(text(&object, "name"), None);
@@ -79,5 +90,7 @@ mod tests {
         for unclear in [json!({"message": "try later"}), json!([]), json!(null), json!({"endpoints": {}})] {
             assert_eq!(list(&unclear, "endpoints"), Err(Unreadable("endpoints")), "{unclear}");
         }
+        assert_eq!(strict_list(&json!({"endpoints": null}), "endpoints"), Ok(&[][..]));
+        assert_eq!(strict_list(&json!({}), "endpoints"), Err(Unreadable("endpoints")));
     }
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::clouds::http::{Answer, Class, Error, RequestId};
+use crate::clouds::http::{Answer, Class, Error, RequestId, Service};
 
 /// What a table says of one refusal: class, reason, advice.
 pub(super) type Verdict = (Class, &'static str, &'static str);
@@ -29,14 +29,24 @@ pub(super) fn common(answer: &Answer) -> Option<Verdict> {
     }
 }
 
+/// The verdict on a refusal that the service did not write: a proxy or a gateway stands in between, and no credential is
+/// to blame.
+pub(super) fn foreign(service: Service) -> Verdict {
+    let advice =
+        "Something between the cluster and IBM Cloud answered instead of the service; check any proxy in between.";
+    (Class::Transient, service.unavailable(), advice)
+}
+
 /// The plain words of IBM's many error shapes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) code: Option<String>,
     pub(super) field: Option<String>,
     pub(super) request_id: Option<RequestId>,
-    /// The body was one of the shapes, not the page of a gateway.
+    /// The body was one of the published shapes, not the page of a gateway.
     pub(super) recognised: bool,
+    /// The body was JSON of any shape.
+    pub(super) json: bool,
 }
 
 impl Words {
@@ -47,6 +57,7 @@ impl Words {
             return Self::default();
         };
         let first = body.pointer("/errors/0").unwrap_or(&Value::Null);
+        let published = first.is_object() || body.get("errorCode").is_some_and(Value::is_string);
         let text = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
         let code = text(first, "code").or_else(|| text(&body, "errorCode")).or_else(|| text(&body, "code"));
         let target = first.get("target").unwrap_or(&Value::Null);
@@ -54,7 +65,8 @@ impl Words {
         let trace = text(&body, "trace")
             .or_else(|| body.pointer("/context/requestId").and_then(Value::as_str).map(str::to_owned));
         Self {
-            recognised: code.is_some(),
+            recognised: published,
+            json: body.is_object(),
             code,
             field: text(target, "name").filter(|_| of_field),
             request_id: trace.as_deref().and_then(RequestId::parse),
@@ -85,7 +97,6 @@ impl Words {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::clouds::http::Service;
 
     /// An answer as a table sees it.
     pub(in crate::clouds::ibm) fn answer(service: Service, operation: &'static str, status: u16, body: &str) -> Answer {

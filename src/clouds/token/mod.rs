@@ -26,6 +26,8 @@ use super::http::{Error, allowed};
 const CAPACITY: usize = 256;
 /// A token is renewed this long before it ends, or at half its life if that is shorter.
 const EARLY: Duration = Duration::from_mins(5);
+/// No token is believed to live longer: none of the issuers gives more, and a mistyped life must not overflow a clock.
+const LONGEST: Duration = Duration::from_hours(24);
 /// The pause after a failed fetch before the same credential is tried again.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 /// The pause after a failed renewal while the old token still works.
@@ -80,6 +82,15 @@ pub(in crate::clouds) fn base64url(text: &str) -> Result<Vec<u8>, base64::Decode
     GeneralPurpose::new(&URL_SAFE, lenient).decode(text)
 }
 
+/// A duration in seconds as issuers write it: a number or its decimal text. What is negative has passed already, and what
+/// no clock can hold is a day; `None` when the member holds no number.
+pub(in crate::clouds) fn seconds(member: Option<&Value>) -> Option<Duration> {
+    let member = member?;
+    let number = member.as_f64().or_else(|| member.as_str()?.trim().parse().ok()).filter(|number| !number.is_nan())?;
+    let life = if number <= 0.0 { Duration::ZERO } else { Duration::try_from_secs_f64(number).unwrap_or(LONGEST) };
+    Some(life.min(LONGEST))
+}
+
 /// One bearer token. Cheap to clone; wiped when the last clone goes.
 #[derive(Clone)]
 pub struct AccessToken {
@@ -91,11 +102,12 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token fresh from its issuer, with the life the issuer gave it.
+    /// A token fresh from its issuer, with the life the issuer gave it, at most 24 hours.
     #[must_use]
     pub fn fresh(secret: SecretString, life: Duration) -> Self {
         use secrecy::ExposeSecret;
         let now = Instant::now();
+        let life = life.min(LONGEST);
         let early = EARLY.min(life / 2);
         // Spread by a tenth, so that a hundred tokens fetched together are not renewed together.
         let jitter = early.mul_f64(fastrand::f64() / 10.0);
@@ -106,7 +118,7 @@ impl AccessToken {
     /// Has the token renewed earlier than usual, when its issuer says so (`refresh_in`, or a share of its life).
     #[must_use]
     pub fn renewed_after(mut self, wait: Duration) -> Self {
-        self.renew = self.renew.min(Instant::now() + wait);
+        self.renew = self.renew.min(Instant::now() + wait.min(LONGEST));
         self
     }
 

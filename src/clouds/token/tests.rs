@@ -148,3 +148,38 @@ fn parts_of_a_key_do_not_run_into_each_other_and_debug_hides_it() {
     assert!(TokenKey::of(&["ab", "c"]) != TokenKey::of(&["a", "bc"]));
     assert_eq!(format!("{:?}", key()), "TokenKey");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_life_beyond_any_clock_is_a_day_and_one_that_is_over_is_over() {
+    let now = Instant::now();
+    let day = Duration::from_hours(24);
+    for life in [Duration::MAX, Duration::from_secs(u64::MAX), day + day] {
+        let token = AccessToken::fresh("a".into(), life).renewed_after(life);
+        assert_eq!(token.expires().duration_since(now), day);
+        assert!(token.valid(now) && token.renew > now);
+    }
+    assert!(!AccessToken::fresh("a".into(), Duration::ZERO).valid(now));
+}
+
+#[test]
+fn a_life_may_be_a_number_or_text_and_never_overflows() {
+    use serde_json::json;
+    for (written, want) in [
+        (json!(3599), Some(3_599)),
+        (json!("86399"), Some(86_399)),
+        (json!(3600.5), Some(3_600)),
+        (json!(0), Some(0)),
+        (json!(-5), Some(0)),
+        (json!("-1"), Some(0)),
+        (json!(u64::MAX), Some(86_400)),
+        (json!(1e300), Some(86_400)),
+        (json!("inf"), Some(86_400)),
+        (json!("NaN"), None),
+        (json!("soon"), None),
+        (json!(null), None),
+        (json!([]), None),
+    ] {
+        assert_eq!(seconds(Some(&written)).map(|life| life.as_secs()), want, "{written}");
+    }
+    assert_eq!(seconds(None), None);
+}

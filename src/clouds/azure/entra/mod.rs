@@ -15,7 +15,7 @@ use super::wire;
 use crate::clouds::{
     hosts::{AzureCloud, IMDS_HOST},
     http::{Bearer, Body, Class, Error, Http, Request, Service},
-    token::{AccessToken, Claims, TokenCache, TokenKey},
+    token::{AccessToken, Claims, TokenCache, TokenKey, seconds},
 };
 
 const OPERATION: &str = "GetToken";
@@ -217,12 +217,10 @@ fn metadata_request(cloud: AzureCloud, credential: &Credential, audience: Audien
 }
 
 fn read_token(body: &Value) -> Option<AccessToken> {
-    let seconds = |path: &str| wire::number(body, path).and_then(|seconds| u64::try_from(seconds).ok());
     let secret = wire::owned(body, "/access_token")?;
-    let life = Duration::from_secs(seconds("/expires_in")?.min(7 * 86_400));
-    let token = AccessToken::fresh(secret.into(), life);
-    Some(match seconds("/refresh_in") {
-        Some(wait) => token.renewed_after(Duration::from_secs(wait)),
+    let token = AccessToken::fresh(secret.into(), seconds(body.get("expires_in"))?);
+    Some(match seconds(body.get("refresh_in")) {
+        Some(wait) => token.renewed_after(wait),
         None => token,
     })
 }
@@ -290,7 +288,10 @@ mod tests {
         assert!(read_token(&json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "x"})).is_some());
         assert!(read_token(&json!({"expires_in": "86399", "expires_on": "1767225600", "access_token": "x"})).is_some());
         assert!(read_token(&json!({"expires_in": 3599})).is_none());
-        assert!(read_token(&json!({"access_token": "x", "expires_in": -1})).is_none());
+        let over = read_token(&json!({"access_token": "x", "expires_in": -1})).unwrap();
+        assert!(over.expires() <= tokio::time::Instant::now());
+        let endless = json!({"access_token": "x", "expires_in": u64::MAX, "refresh_in": u64::MAX});
+        assert!(read_token(&endless).is_some());
     }
 
     #[test]

@@ -113,10 +113,20 @@ impl Endpoint {
         }
     }
 
-    /// Whether its switch is on.
+    /// What its switch says; `None` when the answer holds none, or a word this version does not know.
+    #[must_use]
+    pub fn enabled(&self) -> Option<bool> {
+        match self.status {
+            EndpointStatus::Enabled => Some(true),
+            EndpointStatus::Disabled => Some(false),
+            EndpointStatus::Other(_) => None,
+        }
+    }
+
+    /// Whether its switch is known to be on.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.status == EndpointStatus::Enabled
+        self.enabled() == Some(true)
     }
 }
 

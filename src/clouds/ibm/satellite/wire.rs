@@ -46,7 +46,8 @@ pub(super) fn connector(node: &Value) -> Result<Connector, Unreadable> {
 pub(super) fn connector_page(data: &Value) -> Result<ConnectorPage, Unreadable> {
     let found = data.get("satelliteConnectors").ok_or(Unreadable("satelliteConnectors"))?;
     let edges = list(found, "edges")?;
-    let nodes = edges.iter().map(|edge| edge.get("node").unwrap_or(&Value::Null));
+    // A node that one may not see is null; one without a name is no connector that a name could find.
+    let nodes = edges.iter().filter_map(|edge| edge.get("node")).filter(|node| filled(node, "name").is_some());
     let page = found.get("pageInfo").unwrap_or(&Value::Null);
     let more = truth(page, "hasNextPage").unwrap_or(false);
     Ok(ConnectorPage {
@@ -83,6 +84,7 @@ pub(super) fn endpoint(object: &Value) -> Result<Endpoint, Unreadable> {
     let word = |name| text(object, name).unwrap_or_default();
     // One public script writes `connection_type` [O].
     let side = text(object, "conn_type").unwrap_or_else(|| word("connection_type"));
+    // Rules that cannot be read are not known, which says nothing against the endpoint.
     let bound = object.get("sources").and_then(Value::as_array);
     Ok(Endpoint {
         id: EndpointId::new(needed(object, "endpoint_id")?),
@@ -98,7 +100,7 @@ pub(super) fn endpoint(object: &Value) -> Result<Endpoint, Unreadable> {
         client_host: filled(object, "client_host"),
         client_port: number(object, "client_port").filter(|port| *port != 0),
         status: EndpointStatus::of(&word("status")),
-        sources: bound.map(|bound| bound.iter().map(binding).collect()).transpose()?,
+        sources: bound.and_then(|bound| bound.iter().map(binding).collect::<Result<_, _>>().ok()),
     })
 }
 
@@ -209,8 +211,34 @@ mod tests {
         let bare = endpoint(&json!({"endpoint_id": "e", "brand_new": {"x": 1}})).unwrap();
         assert_eq!(bare.status, EndpointStatus::Other(String::new()));
         assert_eq!(bare.server_port, None);
-        assert_eq!(bare.sources, None);
+        assert_eq!((bare.sources, bare.status.clone()), (None, EndpointStatus::Other(String::new())));
         assert_eq!(endpoint(&json!({"display_name": "n"})), Err(Unreadable("endpoint_id")));
+    }
+
+    #[test]
+    fn ports_may_be_text_and_rules_may_be_missing() {
+        let thin = json!({"endpoint_id": "e", "server_port": "443", "client_host": "c-01.private", "client_port": "32768",
+            "timeout": "60", "sources": null, "status": null});
+        let thin = endpoint(&thin).unwrap();
+        assert_eq!((thin.server_port, thin.address().as_deref()), (Some(443), Some("c-01.private:32768")));
+        assert_eq!(thin.inactivity_timeout, Some(Duration::from_mins(1)));
+        assert_eq!((thin.sources.as_ref(), thin.enabled()), (None, None));
+        let zero = endpoint(&json!({"endpoint_id": "e", "client_port": "0", "server_port": "https"})).unwrap();
+        assert_eq!((zero.client_port, zero.server_port), (None, None));
+        let unreadable = json!({"endpoint_id": "e", "status": "disabled", "sources": [{"source_name": "x"}]});
+        let unreadable = endpoint(&unreadable).unwrap();
+        assert_eq!((unreadable.sources.as_ref(), unreadable.enabled()), (None, Some(false)));
+    }
+
+    #[test]
+    fn a_connector_that_cannot_be_named_is_passed_over() {
+        let node = json!({"id": "U2F0", "name": "keys", "state": "CREATED"});
+        let data = json!({"satelliteConnectors": {"edges": [{"node": null}, {}, null, {"node": {"id": "x"}},
+            {"node": {"id": "y", "name": null}}, {"node": node}], "pageInfo": {"hasNextPage": false}}});
+        let names: Vec<_> = connector_page(&data).unwrap().connectors.into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["keys"]);
+        let anonymous = json!({"satelliteConnectors": {"edges": [{"node": {"name": "keys"}}]}});
+        assert_eq!(connector_page(&anonymous), Err(Unreadable("id")), "it could be the one that is looked for");
     }
 
     #[test]
@@ -221,7 +249,7 @@ mod tests {
         assert_eq!(odd.client_protocol.as_str(), "quic");
         assert_eq!(odd.server_protocol, ServerProtocol::Other("dtls".into()));
         assert_eq!(odd.status.as_str(), "draining");
-        assert!(!odd.is_enabled());
+        assert_eq!((odd.enabled(), odd.is_enabled()), (None, false));
     }
 
     #[test]

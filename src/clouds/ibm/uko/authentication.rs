@@ -20,7 +20,7 @@ use crate::clouds::{
         member::{filled, number},
         route,
     },
-    token::{AccessToken, TokenCache, TokenKey, base64url},
+    token::{AccessToken, TokenCache, TokenKey, base64url, seconds},
 };
 
 /// Tells a self-managed UKO to look at the client certificate \[D\].
@@ -188,7 +188,7 @@ fn granted(body: &Value, member: &str) -> Option<AccessToken> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim(),
         Some(_) | None => text.as_str(),
     };
-    let life = number(body, "expires_in").map(Duration::from_secs).or_else(|| life_of(bare)).unwrap_or(UNSAID_LIFE);
+    let life = seconds(body.get("expires_in")).or_else(|| life_of(bare)).unwrap_or(UNSAID_LIFE);
     (!bare.is_empty()).then(|| AccessToken::fresh(bare.into(), life))
 }
 
@@ -223,6 +223,8 @@ mod tests {
         let hour = Duration::from_hours(1);
         assert!(lasts(&json!({"t": "abc", "expires_in": 7200})) > hour);
         assert!(lasts(&json!({"t": "abc"})) <= UNSAID_LIFE);
+        assert!(lasts(&json!({"t": "abc", "expires_in": u64::MAX})) > hour);
+        assert_eq!(lasts(&json!({"t": "abc", "expires_in": -1})), Duration::ZERO);
         let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + 2 * hour;
         let payload = URL_SAFE_NO_PAD.encode(json!({"exp": end.as_secs()}).to_string());
         assert!(lasts(&json!({"t": format!("e30.{payload}.x")})) > hour);

@@ -1,11 +1,15 @@
 //! Follows the pages of UKO's lists.
 //!
 //! In: one page after the other. Out: where to go on, or that it is over.
-//! Never: follows a link: only its `offset` counts; ends an unfinished list as if it were whole.
+//! Never: follows a link: only its `offset` counts; ends an unfinished list as if it were whole: a keystore that is not seen
+//! is registered again, and paid for again.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::wire::Page;
+use super::wire::{Link, Page};
+use crate::clouds::ibm::member::filled;
 
 /// The most that UKO gives at once \[S\]: fewer pages mean fewer chances that the order changes between two of them.
 pub(super) const LIMIT: u64 = 1000;
@@ -16,6 +20,7 @@ const PAGES: usize = 50;
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) items: Vec<Value>,
+    ids: HashSet<String>,
     offset: u64,
     pages: usize,
 }
@@ -34,20 +39,39 @@ pub(super) enum Next {
 impl Listing {
     pub(super) fn take(&mut self, page: &Page<'_>) -> Next {
         self.pages += 1;
-        self.items.extend_from_slice(page.items);
-        let seen = u64::try_from(self.items.len()).unwrap_or(u64::MAX);
-        match page.next {
-            None => Next::Done,
-            Some(_) if self.pages >= PAGES => Next::Broken,
-            Some(next) if next > self.offset => {
-                self.offset = next;
-                Next::Page(next)
-            }
-            // A link that leads nowhere new ends the list only if the count agrees.
-            Some(_) if page.total.is_some_and(|total| seen >= total) => Next::Done,
-            Some(_) => Next::Broken,
+        let fresh = self.keep(page.items);
+        let whole = page.total.map(|total| count(self.items.len()) >= total);
+        let after = self.offset.saturating_add(count(page.items.len()));
+        let next = match (page.next, whole) {
+            (Link::To(next), _) if next > self.offset => next,
+            // A link that leads nowhere new, or that cannot be read, ends the list only if the count agrees.
+            (Link::To(_) | Link::Unclear, Some(true)) | (Link::Nowhere, Some(true) | None) => return Next::Done,
+            (Link::To(_), Some(false) | None) => return Next::Broken,
+            // No link to go by, but more to come: the count of what came is the way on, as long as something new does.
+            (Link::Nowhere, Some(false)) | (Link::Unclear, Some(false) | None) if fresh => after,
+            (Link::Nowhere | Link::Unclear, Some(false) | None) => return Next::Broken,
+        };
+        if self.pages >= PAGES {
+            return Next::Broken;
         }
+        self.offset = next;
+        Next::Page(next)
     }
+
+    /// Keeps what was not seen before: an item that moved between two pages comes twice, and another then not at all.
+    fn keep(&mut self, items: &[Value]) -> bool {
+        let before = self.items.len();
+        for item in items {
+            if filled(item, "id").is_none_or(|id| self.ids.insert(id.to_ascii_lowercase())) {
+                self.items.push(item.clone());
+            }
+        }
+        self.items.len() > before
+    }
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -57,7 +81,41 @@ mod tests {
     use super::*;
 
     fn page(items: &[Value], total: Option<u64>, next: Option<u64>) -> Page<'_> {
+        linked(items, total, next.map_or(Link::Nowhere, Link::To))
+    }
+
+    fn linked(items: &[Value], total: Option<u64>, next: Link) -> Page<'_> {
         Page { items, total, next }
+    }
+
+    #[test]
+    fn a_count_that_is_not_reached_goes_on_without_a_link() {
+        let items = [json!({"id": "a"}), json!({"id": "b"}), json!({"id": "c"})];
+        for link in [Link::Nowhere, Link::Unclear] {
+            let mut listing = Listing::default();
+            assert_eq!(listing.take(&linked(&items[..2], Some(3), link)), Next::Page(2));
+            assert_eq!(listing.take(&linked(&items[2..], Some(3), link)), Next::Done);
+            assert_eq!(listing.items, items);
+            assert_eq!(Listing::default().take(&linked(&[], Some(3), link)), Next::Broken);
+        }
+        assert_eq!(Listing::default().take(&linked(&items, None, Link::Unclear)), Next::Page(3));
+    }
+
+    #[test]
+    fn a_page_that_comes_again_breaks_the_list() {
+        let items = [json!({"id": "a"}), json!({"id": "b"})];
+        let mut listing = Listing::default();
+        assert_eq!(listing.take(&page(&items, Some(3), None)), Next::Page(2));
+        assert_eq!(listing.take(&page(&items, Some(3), None)), Next::Broken);
+        assert_eq!(listing.items.len(), 2);
+    }
+
+    #[test]
+    fn an_item_that_moved_between_two_pages_hides_no_other() {
+        let items = [json!({"id": "a"}), json!({"id": "b"})];
+        let mut listing = Listing::default();
+        assert_eq!(listing.take(&page(&items, Some(3), Some(2))), Next::Page(2));
+        assert_eq!(listing.take(&page(&[json!({"id": "B"})], Some(3), None)), Next::Broken);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::clouds::{
     http::{Answer, Class, Error},
-    ibm::refusal::{Verdict, Words, common},
+    ibm::refusal::{Verdict, Words, common, foreign},
 };
 
 /// UKO's table.
@@ -26,6 +26,9 @@ fn verdict(answer: &Answer, words: &Words) -> Verdict {
         return verdict;
     }
     match answer.status {
+        // A server says 401 or 403 without a body as well; a body that is not UKO's own is a proxy's, whatever it says.
+        400 if !words.recognised => foreign(answer.service),
+        401 | 403 if !words.recognised && !answer.body.is_empty() => foreign(answer.service),
         401 => (
             Class::Denied,
             "UkoTokenRejected",
@@ -106,7 +109,9 @@ fn not_found(operation: &'static str) -> Verdict {
 
 /// The table for the two logins of a self-managed UKO. Their error shapes are the usual ones of OIDC \[I\].
 pub(super) fn login(answer: &Answer) -> Error {
+    let words = Words::of(answer);
     let verdict = common(answer).unwrap_or_else(|| match answer.status {
+        400 | 401 | 403 if !words.json && !answer.body.is_empty() => foreign(answer.service),
         400 | 401 | 403 => (
             Class::Denied,
             "UkoLoginRefused",
@@ -128,7 +133,7 @@ pub(super) fn login(answer: &Answer) -> Error {
             "UKO refuses the login in an unknown way; ask whoever runs the server.",
         ),
     });
-    Words::of(answer).error(answer, verdict)
+    words.error(answer, verdict)
 }
 
 #[cfg(test)]
@@ -157,6 +162,13 @@ mod tests {
             ("GetKeystore", 503, "<html>", Class::Transient, "UkoUnavailable"),
             ("GetKeystore", 429, "", Class::Throttled, "UkoThrottled"),
             ("GetKeystore", 302, "", Class::AwaitingPerson, "RedirectRefused"),
+            ("GetKeystore", 401, PLAIN, Class::Denied, "UkoTokenRejected"),
+            ("GetKeystore", 401, "<html>Sign in</html>", Class::Transient, "UkoUnavailable"),
+            ("GetKeystore", 401, r#"{"code":"blocked"}"#, Class::Transient, "UkoUnavailable"),
+            ("GetKeystore", 403, "Blocked", Class::Transient, "UkoUnavailable"),
+            ("CreateKeystore", 400, "<html>", Class::Transient, "UkoUnavailable"),
+            ("TestKeystore", 400, "<html>", Class::Transient, "UkoUnavailable"),
+            ("TestKeystore", 403, "<html>", Class::Transient, "UkoUnavailable"),
         ] {
             let error = uko(&answer(Service::Uko, operation, status, body));
             assert_eq!((error.class, error.reason), (class, reason), "{operation} {status}");
@@ -185,6 +197,8 @@ mod tests {
             ("LoginPasscode", 404, Class::Invalid, "UkoLoginUnsupported"),
             ("LoginOidc", 500, Class::Transient, "UkoUnavailable"),
         ] {
+            let page = login(&answer(Service::Uko, operation, status, "<html>"));
+            assert!(status > 403 || page.class == Class::Transient, "{operation} {status}");
             let error = login(&answer(Service::Uko, operation, status, ""));
             assert_eq!((error.class, error.reason), (class, reason), "{operation} {status}");
         }

@@ -1,7 +1,27 @@
 //! The time stamps of UKO, as seconds.
 //!
-//! In: RFC 3339 text. Out: seconds since 1970 UTC, fractions cut off.
+//! In: RFC 3339 text, or a number of seconds or milliseconds. Out: seconds since 1970 UTC, fractions cut off.
 //! Never: reads a clock.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// From here on a number counts milliseconds: as seconds it would lie beyond the year 5000.
+const MILLIS: f64 = 100_000_000_000.0;
+
+/// Reads a member that holds a time in one of the ways servers write it \[I\]; zero is no time.
+pub(super) fn moment(member: &Value) -> Option<i64> {
+    match member {
+        Value::String(text) => unix_seconds(text.trim()),
+        Value::Number(number) => {
+            let number = number.as_f64().filter(|number| *number > 0.0)?;
+            let seconds = if number < MILLIS { number } else { number / 1000.0 };
+            i64::try_from(Duration::try_from_secs_f64(seconds).ok()?.as_secs()).ok()
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
 
 /// Reads `2022-05-11T14:58:26Z`, with or without a fraction, with `Z` or an offset.
 pub(super) fn unix_seconds(text: &str) -> Option<i64> {
@@ -61,6 +81,24 @@ mod tests {
             ("1969-12-31T23:59:59Z", -1),
         ] {
             assert_eq!(unix_seconds(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_counts_seconds_or_milliseconds() {
+        use serde_json::json;
+        for written in [
+            json!(1_652_281_106),
+            json!(1_652_281_106.5),
+            json!(1_652_281_106_000_u64),
+            json!(1_652_281_106_999_u64),
+            json!("2022-05-11T14:58:26Z"),
+            json!("2022-05-11T14:58:26.1Z"),
+        ] {
+            assert_eq!(moment(&written), Some(1_652_281_106), "{written}");
+        }
+        for written in [json!(0), json!(-5), json!(1e300), json!(null), json!(true), json!([]), json!({}), json!("")] {
+            assert_eq!(moment(&written), None, "{written}");
         }
     }
 

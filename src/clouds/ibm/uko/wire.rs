@@ -12,7 +12,7 @@ use super::{
 };
 use crate::clouds::ibm::{
     ETag, KeystoreId, UkoVaultId,
-    member::{Unreadable, filled, list, needed, number, text, texts},
+    member::{Unreadable, filled, needed, number, strict_list, text, texts},
 };
 
 /// One page of a list.
@@ -21,17 +21,39 @@ pub(super) struct Page<'a> {
     pub(super) items: &'a [Value],
     /// How many there are in all, if the answer says so.
     pub(super) total: Option<u64>,
-    /// The offset of the next page; only the number is taken from the link, never its host or path.
-    pub(super) next: Option<u64>,
+    /// Where the next page is.
+    pub(super) next: Link,
+}
+
+/// A link to the next page; only its `offset` is taken, never its host or path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// The answer has none.
+    Nowhere,
+    /// The next page starts at this offset.
+    To(u64),
+    /// The answer has one, without an offset that can be read.
+    Unclear,
 }
 
 pub(super) fn page<'a>(answer: &'a Value, name: &'static str) -> Result<Page<'a>, Unreadable> {
-    let href = answer.get("next").and_then(|next| text(next, "href"));
     Ok(Page {
-        items: list(answer, name)?,
+        items: strict_list(answer, name)?,
         total: number(answer, "total_count"),
-        next: href.as_deref().and_then(offset_of),
+        next: link(answer.get("next").unwrap_or(&Value::Null)),
     })
+}
+
+/// `{href}` \[S\], or the link itself.
+fn link(next: &Value) -> Link {
+    let href = next.get("href").unwrap_or(next);
+    match href {
+        Value::Null => Link::Nowhere,
+        Value::String(text) if text.is_empty() => Link::Nowhere,
+        Value::Object(members) if members.is_empty() => Link::Nowhere,
+        Value::String(text) => offset_of(text).map_or(Link::Unclear, Link::To),
+        Value::Object(_) | Value::Array(_) | Value::Bool(_) | Value::Number(_) => Link::Unclear,
+    }
 }
 
 /// The `offset` of a link, which may be relative \[E\].
@@ -79,7 +101,7 @@ pub(super) fn keystore(object: &Value, etag: Option<ETag>) -> Result<Keystore, U
 pub(super) fn status(object: &Value) -> KeystoreStatus {
     KeystoreStatus {
         health: Health::of(&text(object, "health_status").unwrap_or_default()),
-        last_heartbeat: filled(object, "last_heartbeat").as_deref().and_then(super::time::unix_seconds),
+        last_heartbeat: object.get("last_heartbeat").and_then(super::time::moment),
     }
 }
 
@@ -228,6 +250,8 @@ mod tests {
     fn a_status_keeps_words_of_newer_servers() {
         let ok = status(&json!({"health_status": "ok", "last_heartbeat": "2022-05-11T14:58:26Z", "message": "Ping"}));
         assert_eq!(ok, KeystoreStatus { health: Health::Ok, last_heartbeat: Some(1_652_281_106) });
+        let counted = status(&json!({"health_status": "OK", "last_heartbeat": 1_652_281_106_123_u64}));
+        assert_eq!(counted, ok);
         let odd = status(&json!({"health_status": "degraded", "last_heartbeat": "yesterday"}));
         assert_eq!(odd, KeystoreStatus { health: Health::Other("degraded".into()), last_heartbeat: None });
     }
@@ -235,10 +259,24 @@ mod tests {
     #[test]
     fn only_the_offset_of_a_link_is_used() {
         let relative = json!({"vaults": [], "total_count": 3, "next": {"href": "/api/v4/vaults?limit=2&offset=2"}});
-        assert_eq!(page(&relative, "vaults").unwrap().next, Some(2));
+        assert_eq!(page(&relative, "vaults").unwrap().next, Link::To(2));
         let foreign = json!({"vaults": [], "next": {"href": "https://evil.example/steal?offset=40"}});
-        assert_eq!(page(&foreign, "vaults").unwrap(), Page { items: &[], total: None, next: Some(40) });
-        let last = json!({"vaults": [{}], "next": null});
-        assert_eq!(page(&last, "vaults").unwrap().next, None);
+        assert_eq!(page(&foreign, "vaults").unwrap(), Page { items: &[], total: None, next: Link::To(40) });
+        let plain = json!({"vaults": [], "next": "/api/v4/vaults?offset=7"});
+        assert_eq!(page(&plain, "vaults").unwrap().next, Link::To(7));
+        for none in [json!(null), json!(""), json!({}), json!({"href": null})] {
+            assert_eq!(page(&json!({"vaults": [{}], "next": none}), "vaults").unwrap().next, Link::Nowhere);
+        }
+        for odd in [json!("https://["), json!({"href": "/api/v4/vaults?start=2"}), json!({"url": "x"}), json!(3)] {
+            assert_eq!(page(&json!({"vaults": [{}], "next": odd}), "vaults").unwrap().next, Link::Unclear, "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_its_list_is_no_empty_page() {
+        for body in [json!({}), json!({"total_count": 0}), json!([]), json!({"vaults": {}})] {
+            assert_eq!(page(&body, "vaults"), Err(Unreadable("vaults")), "{body}");
+        }
+        assert_eq!(page(&json!({"vaults": null}), "vaults").unwrap().items, &[] as &[Value]);
     }
 }

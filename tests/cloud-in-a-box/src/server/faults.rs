@@ -216,7 +216,6 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use http::{HeaderMap, Method};
     use serde_json::json;
 

@@ -139,7 +139,6 @@ pub(crate) fn tags_fit(value: &Value) -> Result<(), Answer> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use serde_json::json;
 
     use super::*;

@@ -173,7 +173,6 @@ pub(crate) fn parse_id(id: &str) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     #[test]
