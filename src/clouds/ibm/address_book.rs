@@ -18,10 +18,12 @@ const CAPACITY: usize = 64;
 /// How long an address is believed: instances keep theirs, but IBM has moved all of them once \[D\].
 const FRESH: Duration = Duration::from_mins(30);
 
+type Entries = HashMap<(String, String), (UkoUrl, Instant)>;
+
 /// Addresses by region and instance. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub(in crate::clouds) struct AddressBook {
-    entries: Arc<Mutex<HashMap<(String, String), (UkoUrl, Instant)>>>,
+    entries: Arc<Mutex<Entries>>,
 }
 
 impl AddressBook {
@@ -49,7 +51,7 @@ impl AddressBook {
         self.entries().remove(&name(region, instance_id));
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<(String, String), (UkoUrl, Instant)>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
