@@ -90,6 +90,13 @@ test-integration: ## The shipped binary on a real API server; ARGS=name runs wha
 	cargo build --workspace --bins
 	cargo test --test integration -- $(ARGS)
 
+.PHONY: test-crash
+test-crash: ## SIGKILL at every request of the flow that creates everything, three ways each: nothing is made twice. About 5 min.
+	$(call need,$(build_tools) $(cluster_tools))
+	tests/cluster/build.sh >/dev/null
+	cargo build --workspace --bins
+	UKO_OPERATOR_CRASH=all cargo test --test integration crash -- --nocapture
+
 .PHONY: sdk-check
 sdk-check: ## Do the vendors' own SDKs (Azure for Python, IBM for Go) work through the cloud in a box? Fetches them from PyPI and the Go proxy.
 	$(call need,$(build_tools) go python3 curl)

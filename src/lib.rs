@@ -7,7 +7,7 @@
 pub mod api;
 pub mod cli;
 pub mod clouds;
-mod connector_endpoint;
-mod keystore_connection;
+pub mod connector_endpoint;
+pub mod keystore_connection;
 pub mod process;
 pub mod reconcile;

@@ -2,10 +2,14 @@
 //!
 //! The source says them in tables: `pub const REASONS: &[(&str, &str)]`, each row a reason and one sentence of what it means.
 //! `UPDATE_GENERATED=1 cargo test --test reasons` writes headings and sentences anew and keeps what people wrote below them.
+//! Every CamelCase literal of the rooms that coin reasons must stand in a table, or among the [`other_words`].
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "reasons/other_words.rs"]
+mod other_words;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -18,9 +22,23 @@ const INTRODUCTION: &str = "# Conditions and their reasons
 Both kinds report `status.conditions`. A condition's message says what is wrong and what to do; this page says what its
 type and its reason mean. Reasons are stable: alerts and scripts may match on them.
 
+Read the first condition that is not True; the later ones wait for it. A reason that ends in `InProgress` needs nobody, one
+that begins with `Awaiting` needs a person outside and is no fault. The commands below take these names from your shell:
+
+    NS=keys NAME=payments VAULT=payments-kv RG=rg-keys        # namespace and name of the object; vault and its group
+    PE=payments-kv-pe PE_RG=rg-network                        # private endpoint and its group
+    NET_RG=rg-network VNET=vnet-keys SUBNET=/subscriptions/...  # network, its group, id of the subnet
+    CLIENT_ID=... OBJECT_ID=...                               # of UKO's service principal
+    OPERATOR_CLIENT_ID=... SERVICE_ID=... CONNECTOR_ID=...    # the operator in Azure and in IBM Cloud; the connector
+    VAULT_ID=$(az keyvault show --name $VAULT --query id -o tsv)
+    REQUEST_ID=$(kubectl -n $NS get akc $NAME -o jsonpath='{.status.lastFailure.requestId}')
+
 <!-- Headings and first sentences are generated from src/; what stands below them is written by hand:
      UPDATE_GENERATED=1 cargo test --test reasons -->
 ";
+
+/// Rooms that coin reasons.
+const ROOMS: [&str; 4] = ["clouds", "reconcile", "connector_endpoint", "keystore_connection"];
 
 const REASONS_HEADING: &str = "\n## Reasons\n";
 
@@ -149,6 +167,69 @@ fn every_reason_has_its_entry_in_the_words_of_the_source() {
         "docs/reasons/README.md is not what the source says (missing {missing:?}, no longer there {stale:?}); \
          run: UPDATE_GENERATED=1 cargo test --test reasons"
     );
+}
+
+/// Every literal of a room's code that could be a reason, with the files that hold it. Tables, comments and tests do not count.
+fn words() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in ROOMS.iter().flat_map(|room| rust_files(&root().join("src").join(room))) {
+        let name = path.file_name().unwrap();
+        if name == "reasons.rs" || name == "tests.rs" {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        for word in camel_case_literals(&source) {
+            found.entry(word).or_default().insert(path.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    found
+}
+
+/// The literals that are one word with a capital first.
+fn camel_case_literals(source: &str) -> BTreeSet<String> {
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let is_word = |text: &&str| {
+        text.starts_with(|first: char| first.is_ascii_uppercase()) && text.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    lines.flat_map(|line| line.split('"').skip(1)).filter(is_word).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_reason_that_the_code_can_say_stands_in_a_table() {
+    let (known, words) = (reasons(), words());
+    let others: BTreeSet<&str> =
+        [other_words::OPERATIONS, other_words::AZURE_CODES, other_words::CLOUD_WORDS, other_words::OWN_WORDS]
+            .concat()
+            .into_iter()
+            .collect();
+    let unexplained: Vec<_> = words
+        .iter()
+        .filter(|(word, _)| !known.contains_key(*word) && !others.contains(word.as_str()))
+        .map(|(word, files)| format!("{word} in {files:?}"))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "add each to its room's REASONS with a sentence, or to tests/reasons/other_words.rs if it is no reason: {unexplained:#?}"
+    );
+    let said_by_nobody: Vec<_> = known.keys().filter(|reason| !words.contains_key(*reason)).collect();
+    assert!(said_by_nobody.is_empty(), "no code says these reasons; remove them from their tables: {said_by_nobody:?}");
+    let gone: Vec<_> = others.iter().filter(|word| !words.contains_key(**word)).collect();
+    assert!(gone.is_empty(), "no code holds these words; remove them from tests/reasons/other_words.rs: {gone:?}");
+    let both: Vec<_> = others.iter().filter(|word| known.contains_key(**word)).collect();
+    assert!(both.is_empty(), "a reason is no other word: {both:?}");
+}
+
+#[test]
+fn only_words_of_code_count_as_literals() {
+    let source = r#"
+        // "InAComment"
+        Fault::new(Class::Invalid, "OneReason", "A sentence."); met("TwoReasons", format!("{x} One"))
+        #[cfg(test)]
+        mod tests {"#;
+    let source = source.replace("        #[cfg(test)]\n        mod tests {", "#[cfg(test)]\nmod tests {\n\"InATest\"");
+    let words: Vec<String> = camel_case_literals(&source).into_iter().collect();
+    assert_eq!(words, ["OneReason", "TwoReasons"]);
 }
 
 #[test]

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use kube::runtime::events::{Recorder, Reporter};
 
 use super::run::Operator;
 use crate::{
+    api::v1alpha1::crds,
     clouds::{
         Clouds, hosts,
         http::{CloudMetrics, HttpSettings, ProxySettings},
@@ -25,7 +27,7 @@ use crate::{
         locks::Locks,
         metrics::Metrics,
         pace::PaceSettings,
-        secrets,
+        secrets, status,
         wake::Wakes,
     },
 };
@@ -51,15 +53,21 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         metrics: operator.metrics.register(Metrics::register),
         wakes: Arc::clone(&wakes),
         locks: Locks::default(),
-        announced: Announced::default(),
+        announced: Announced::new(settings.flags.lost_create_timeout),
         fingerprints: operator.fingerprints.clone(),
         concurrency: settings.flags.concurrency,
         cluster_id: operator.cluster_id.clone(),
     });
-    let endpoints = Arc::new(ConnectorEndpoints { shared: Arc::clone(&shared), clouds: clouds.clone() });
+    let [endpoint_schema, connection_schema] = status_schemas();
+    let endpoints = Arc::new(ConnectorEndpoints {
+        shared: Arc::clone(&shared),
+        clouds: clouds.clone(),
+        status_schema: endpoint_schema,
+    });
     let connections = Arc::new(KeystoreConnections {
         shared,
         clouds,
+        status_schema: connection_schema,
         policy: operator.policy.clone(),
         operations: Operations::default(),
     });
@@ -75,6 +83,11 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         stop.cancelled().await;
     });
     Ok(())
+}
+
+fn status_schemas() -> [Option<JSONSchemaProps>; 2] {
+    let mut crds = crds().into_iter();
+    [crds.next(), crds.next()].map(|crd| crd.as_ref().and_then(status::schema_of))
 }
 
 fn spawn(supervise: &mut Supervisor, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {

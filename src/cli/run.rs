@@ -26,7 +26,7 @@ use crate::{
     },
     reconcile::{
         fingerprint::Fingerprints,
-        leadership::{CREATE_PAUSE, Leadership, leadership},
+        leadership::{Leadership, leadership},
         policy_file::{PolicyState, PolicyWatch},
     },
 };
@@ -96,7 +96,7 @@ where
 async fn lead(settings: Settings, health: Health, supervise: &mut Supervisor) -> Result<Operator, Ending> {
     let settings = Arc::new(settings);
     greet(&settings);
-    let (tenure, leadership) = leadership(CREATE_PAUSE);
+    let (tenure, leadership) = leadership(settings.flags.lost_create_timeout);
     let metrics = Metrics::new(&leadership);
     let kinds = Kinds::new(&health, GROUP, API_VERSION, plurals());
     let lease = lease_name(&settings.watch_namespaces);

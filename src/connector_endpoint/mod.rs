@@ -5,13 +5,15 @@ mod apply;
 mod desired;
 mod observe;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use self::{
     desired::Desired,
@@ -25,8 +27,8 @@ use crate::{
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::Turn,
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
         summary::Done,
@@ -40,6 +42,8 @@ pub(crate) struct ConnectorEndpoints {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
 }
 
 /// What one look and what followed from it gave.
@@ -63,6 +67,12 @@ impl Controller for ConnectorEndpoints {
     fn status(object: &ConnectorEndpoint) -> ConnectorEndpointStatus {
         object.status.clone().unwrap_or_default()
     }
+
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, _: &Key) {}
 
     fn names(object: &ConnectorEndpoint) -> Names {
         resolve::names(object)
@@ -93,7 +103,15 @@ impl Controller for ConnectorEndpoints {
         };
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         report::report(
-            &report::Told { object, before: status, want: &want, past: &past, look: &look, pass: &made },
+            &report::Told {
+                object,
+                before: status,
+                want: &want,
+                past: &past,
+                look: &look,
+                pass: &made,
+                age: self.shared.announced.age(now),
+            },
             &self.shared.pace,
             now,
         )
@@ -127,10 +145,13 @@ impl ConnectorEndpoints {
                 return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         let (seen, plan) = full_look(&satellite, want, past).await;
         let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
-                self.act(&satellite, &connector, step, key, status, now).await
+                let pending = status.pending_create.as_ref();
+                let pending = pending.filter(|pending| !plan::found(want, &seen, past, &pending.kind));
+                self.act(&satellite, &connector, step, key, pending, seen_at).await
             }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
@@ -144,20 +165,20 @@ impl ConnectorEndpoints {
         connector: &ConnectorId,
         step: &Step,
         key: &Key,
-        status: &ConnectorEndpointStatus,
-        now: Timestamp,
+        pending: Option<&PendingCreate>,
+        seen_at: Seen,
     ) -> (Done, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
-        let pending = status.pending_create.as_ref();
-        match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(&owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
             Turn::Held(word, wait) => return (Done::Held(word, wait), None),
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        (done, None)
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, lost)
     }
 }
 

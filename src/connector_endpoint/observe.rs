@@ -67,7 +67,23 @@ pub(super) async fn everything(satellite: &Satellite, want: &Desired, cached: &C
         (Some(id), _) => inside(satellite, &id).await,
         (None, _) => (Seen::NotLooked, Seen::NotLooked),
     };
+    let connectors = with_agents(satellite, connectors).await;
     Observed { login, connectors, endpoints, sources, endpoint: Seen::NotLooked, bindings: Seen::NotLooked }
+}
+
+/// How many agents are connected, where the graph does not say: advisory, so a failure is no fault.
+async fn with_agents(satellite: &Satellite, connectors: Seen<Vec<Connector>>) -> Seen<Vec<Connector>> {
+    match connectors {
+        Seen::Present(mut list) => {
+            if let [connector] = list.as_mut_slice()
+                && connector.tunnels.is_none()
+            {
+                connector.tunnels = satellite.tunnels(&connector.id).await.ok().flatten();
+            }
+            Seen::Present(list)
+        }
+        Seen::Absent | Seen::Unknown(_) | Seen::NotLooked => connectors,
+    }
 }
 
 /// The rules bound to `endpoint`, where the endpoint itself does not carry them.

@@ -15,7 +15,7 @@ use crate::{
         v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode, PendingCreate},
     },
     reconcile::{
-        announce::standing,
+        announce::{Age, standing},
         driver::Report,
         look::Look,
         pace::PaceSettings,
@@ -38,6 +38,8 @@ pub(super) struct Told<'a> {
     pub look: &'a Look,
     /// What came of it.
     pub pass: &'a Pass,
+    /// How old a record of creation may become.
+    pub age: Age,
 }
 
 /// The report of one pass.
@@ -65,7 +67,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
-        pending_create: pending(told, now),
+        pending_create: pending(told),
         memory: Some(memory),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
@@ -91,16 +93,13 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     }
 }
 
-fn pending(told: &Told<'_>, now: Timestamp) -> Option<PendingCreate> {
-    let (seen, before) = (&told.pass.seen, told.before.pending_create.as_ref());
+fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let before = told.before.pending_create.as_ref();
     let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
-    let found = match kind {
-        "Source" => plan::our_source(told.want, seen).is_ok_and(|source| source.is_some()),
-        _ => plan::find_endpoint(told.want, seen, told.past).is_some(),
-    };
+    let found = plan::found(told.want, &told.pass.seen, told.past, kind);
     let step = told.pass.plan.next().and_then(plan::Step::creates);
     let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
-    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), now))
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
 }
 
 fn ready(told: &Told<'_>) -> Word {

@@ -2,12 +2,17 @@
 //!
 //! In: the object. Out: [`Found`]. Never: writes; speaks to a cloud.
 
+use kube::{Api, ResourceExt, api::ListParams};
+
 use crate::{
-    api::{reference, v1alpha1::ConnectorEndpoint},
+    api::{
+        reference,
+        v1alpha1::{AzureKeystoreConnection, ConnectorEndpoint},
+    },
     reconcile::{
-        driver::Shared,
+        driver::{Shared, timely},
         secrets::Secrets,
-        wake::{Key, Kind, Named, Names},
+        wake::{Key, Named, Names},
     },
 };
 
@@ -22,10 +27,23 @@ pub(super) struct Found {
 /// Reads everything at once.
 pub(super) async fn references(shared: &Shared, object: &ConnectorEndpoint, key: &Key) -> Found {
     let names = reference::of_connector_endpoint(object);
-    let users = shared.wakes.users(Kind::AzureKeystoreConnection, Named::ConnectorEndpoint, key);
-    Found {
-        secrets: Secrets::read(&shared.kube, &key.0, names.secrets).await,
-        used_by: users.into_iter().map(|(_, name)| name).collect(),
+    let (secrets, used_by) =
+        futures::join!(Secrets::read(&shared.kube, &key.0, names.secrets), used_by(shared, object, key));
+    Found { secrets, used_by }
+}
+
+/// Asked of the API server and not of our own index, which is not full yet just after a start. While it does not answer,
+/// what status says stands: nobody is cut off because we know too little.
+async fn used_by(shared: &Shared, object: &ConnectorEndpoint, key: &Key) -> Vec<String> {
+    let api: Api<AzureKeystoreConnection> = Api::namespaced(shared.kube.clone(), &key.0);
+    match timely(api.list(&ListParams::default())).await {
+        Ok(list) => list
+            .items
+            .iter()
+            .filter(|user| reference::of_keystore_connection(user).connector_endpoint.as_ref() == Some(&key.1))
+            .map(ResourceExt::name_any)
+            .collect(),
+        Err(_) => object.status.as_ref().map(|status| status.used_by.clone()).unwrap_or_default(),
     }
 }
 

@@ -217,6 +217,9 @@ async fn test(
         return (Done::Failed(Fault::from(error)), None);
     }
     let (reason, text) = match error.field.as_deref() {
+        None if error.status == Some(409) => {
+            ("PropertyRefused", format!("UKO does not take the keystore: it names {}.", spec_path("name")))
+        }
         Some(field) => ("PropertyRefused", format!("UKO could not use the Key Vault: it names {}.", spec_path(field))),
         None => (
             "ConnectionTestFailed",

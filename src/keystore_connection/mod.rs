@@ -6,6 +6,7 @@ mod desired;
 mod observe;
 mod operations;
 mod plan;
+pub mod reasons;
 mod report;
 mod resolve;
 
@@ -13,9 +14,9 @@ pub(crate) use self::operations::Operations;
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
 use kube::ResourceExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::{
     desired::{Desired, Login, Target},
@@ -24,8 +25,8 @@ use self::{
 };
 use crate::{
     api::v1alpha1::{
-        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, KekState,
-        Memory, Mode, PendingCreate,
+        AzureKeystoreConnection, AzureKeystoreConnectionStatus, ConnectionTestStatus, CredentialsInUse, Memory, Mode,
+        PendingCreate,
     },
     clouds::{
         Clouds,
@@ -34,8 +35,8 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::Turn,
-        driver::{Controller, Report, Shared, lock_owner},
+        announce::{self, Seen, Turn},
+        driver::{self, Controller, Report, Shared, lock_owner},
         look::{Look, request},
         policy_file::PolicyState,
         stage::Plan,
@@ -57,6 +58,8 @@ pub(crate) struct KeystoreConnections {
     pub shared: Arc<Shared>,
     /// The way to the clouds.
     pub clouds: Clouds,
+    /// The schema of the status.
+    pub status_schema: Option<JSONSchemaProps>,
     /// The policy in force.
     pub policy: watch::Receiver<PolicyState>,
     /// Writes that Azure is still working on.
@@ -103,6 +106,14 @@ impl Controller for KeystoreConnections {
         object.status.clone().unwrap_or_default()
     }
 
+    fn status_schema(&self) -> Option<&JSONSchemaProps> {
+        self.status_schema.as_ref()
+    }
+
+    fn forget(&self, key: &Key) {
+        self.operations.forget(&lock_owner(Self::KIND, key));
+    }
+
     fn names(object: &AzureKeystoreConnection) -> Names {
         resolve::names(object)
     }
@@ -144,10 +155,18 @@ impl Controller for KeystoreConnections {
             test_requested: request(annotations, "test-requested-at")
                 .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
             recreate_requested: recreate_requested(annotations, &before),
-            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.state == KekState::Healthy),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
         };
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        let told = report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made };
+        let told = report::Told {
+            object,
+            before: &status,
+            want: &want,
+            past: &past,
+            look: &look,
+            pass: &made,
+            age: self.shared.announced.age(now),
+        };
         report::report(&told, &self.shared.pace, now)
     }
 
@@ -206,6 +225,7 @@ impl KeystoreConnections {
                 };
             }
         }
+        let seen_at = Seen { clock: now, looked: Instant::now() };
         // While the policy refuses the target, not even a token is asked for there.
         let readers =
             if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
@@ -215,11 +235,12 @@ impl KeystoreConnections {
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
+        let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, step, &owner, status, now).await
+                self.act(&readers, want, past, step, &owner, pending, seen_at).await
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
@@ -235,25 +256,23 @@ impl KeystoreConnections {
         past: &Past<'_>,
         step: &Step,
         owner: &str,
-        status: &AzureKeystoreConnectionStatus,
-        now: Timestamp,
+        pending: Option<&PendingCreate>,
+        seen_at: Seen,
     ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
         let mut locks = Vec::new();
         if step.touches_key_vault() {
             locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
         }
-        if let Step::CreatePrivateEndpoint { draft, .. } = step {
-            locks.push(draft.subnet_id.as_str().to_ascii_lowercase());
-        }
-        let pending = status.pending_create.as_ref();
-        match self.shared.turn(owner, &locks, step.creates(), pending, now) {
+        locks.extend(step.also_locks());
+        match self.shared.turn(owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
             Turn::Held(why, pause) => return (Done::Held(why, pause), None, None),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
-        let (done, tested) = apply::step(&writers, want, past, step, now).await;
-        (done, tested, None)
+        let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
+        let lost = announce::lost(step.creates(), &done, driver::now());
+        (done, tested, lost)
     }
 
     /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.

@@ -50,7 +50,10 @@ impl Operations {
         }
         if running.since.elapsed() > BUDGET {
             self.forget(owner);
-            return Operation::None;
+            return Operation::Failed(Fault::awaiting_person(
+                "OperationTimedOut",
+                "Azure has not finished the last change within 15 minutes. Look at the activity log of the private endpoint.",
+            ));
         }
         match arm.operation(&running.url).await {
             Ok(OperationState::Running { retry_after }) => {
@@ -67,12 +70,13 @@ impl Operations {
                 self.forget(owner);
                 Operation::Failed(Fault::from(error))
             }
-            // The poll failed, not the operation: the resource tells how it went.
-            Err(_) => Operation::None,
+            // The poll failed, not the operation, which goes on holding its lock.
+            Err(error) => Operation::Running(pace.for_cloud(error.retry_after)),
         }
     }
 
-    fn forget(&self, owner: &str) {
+    /// Nothing is running for it any more.
+    pub(super) fn forget(&self, owner: &str) {
         self.lock().remove(owner);
     }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     clouds::azure::ProvisioningState,
     reconcile::{
-        announce::standing,
+        announce::{Age, standing},
         driver::Report,
         look::{Look, request},
         pace::PaceSettings,
@@ -25,6 +25,9 @@ use crate::{
         summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
     },
 };
+
+/// Closed for this long, an earlier reversal is history.
+const LASTING: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// Everything a report is made of.
 pub(super) struct Told<'a> {
@@ -40,6 +43,8 @@ pub(super) struct Told<'a> {
     pub look: &'a Look,
     /// What came of it.
     pub pass: &'a Pass,
+    /// How old a record of creation may become.
+    pub age: Age,
 }
 
 /// The report of one pass.
@@ -67,7 +72,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
         plan: pass.plan.preview(),
         drift: pass.plan.drift.clone(),
-        pending_create: pending(told, now),
+        pending_create: pending(told),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
         last_handled_reconcile_at: told
@@ -98,16 +103,13 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     }
 }
 
-fn pending(told: &Told<'_>, now: Timestamp) -> Option<PendingCreate> {
-    let (seen, before) = (&told.pass.seen, told.before.pending_create.as_ref());
+fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let before = told.before.pending_create.as_ref();
     let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
-    let found = match kind {
-        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
-        _ => seen.keystore.present().is_some(),
-    };
+    let found = plan::found(&told.pass.seen, kind);
     let step = told.pass.step.as_ref().and_then(Step::creates);
     let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
-    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), now))
+    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
 }
 
 fn ready(told: &Told<'_>) -> Word {
@@ -136,6 +138,13 @@ fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus
         status.location = Some(vault.location.clone());
         status.sku = Some(vault.sku.as_str().to_owned());
         status.public_network_access = Some(vault.public_network_access.as_str().to_owned());
+    }
+    if told.want.private_endpoint.is_none() {
+        (status.private_endpoint_id, status.connection_state, status.private_ip_address) = (None, None, None);
+    }
+    if matches!(seen.vault, Seen::Absent) {
+        (status.vault_id, status.vault_uri, status.location, status.sku, status.public_network_access) =
+            (None, None, None, None, None);
     }
     match &seen.endpoint {
         Seen::Present(endpoint) => {
@@ -210,9 +219,11 @@ fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncr
     let Some(judged) = plan::kek::judge(case) else { return before };
     let at = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
     let key = judged.key;
+    // The id of a lost key stays: it says that there was one, so that its loss is never taken for a key still to come.
+    let last_id = before.and_then(|before| before.key_id);
     Some(KeyEncryptionKeyStatus {
         state: judged.state,
-        key_id: key.and_then(|key| key.id.clone()),
+        key_id: key.and_then(|key| key.id.clone()).or(last_id),
         key_type: key.map(|key| key.kty.clone()),
         key_size_bits: key.and_then(|key| key.size_bits),
         operations: key.map(|key| key.ops.clone()).unwrap_or_default(),
@@ -252,6 +263,9 @@ fn remember(
     {
         memory.private_endpoint_retries = None;
     }
+    if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
+        memory.tags_set_at = now();
+    }
     network_access(case, told, &mut memory);
     memory
 }
@@ -267,6 +281,10 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         let proven = plan::network_access::unproven(case).is_none();
         memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
     }
+    // A new spec or Secret is a new attempt.
+    if told.before.memory.as_ref().and_then(|before| before.inputs.as_ref()) != memory.inputs.as_ref() {
+        (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
+    }
     let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
     if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {
         if memory.closed_at.is_some() {
@@ -280,10 +298,13 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         .present()
         .is_some_and(|status| matches!(status.health, Health::NotResponding | Health::ConfigurationError));
     let young = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) < super::SPREADING);
-    memory.path_lost = match (open, lost) {
-        (false, true) if young || memory.path_lost == Some(true) => Some(true),
-        (_, _) => None,
-    };
+    if !open && lost && young {
+        memory.path_lost = Some(true);
+    }
+    let long_closed = memory.closed_at.as_ref().is_some_and(|at| summary::age(at, case.now) > LASTING);
+    if !open && long_closed {
+        memory.reopened_by_others = None;
+    }
 }
 
 /// Nothing was looked at because the spec says so.

@@ -9,19 +9,33 @@ use std::{
 };
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use tokio::time::Instant;
 
-use super::{driver::Shared, stage::Word, summary::age};
+use super::{
+    driver::Shared,
+    stage::Word,
+    summary::{self, Done},
+};
 use crate::api::v1alpha1::PendingCreate;
 
-/// A request that was sent and never answered has had its effect by then, or never will.
-const LOST_AFTER: Duration = Duration::from_mins(2);
-/// How often to list meanwhile.
-const LIST_EVERY: Duration = Duration::from_secs(10);
+/// How many looks fit into the time in which a lost request may still take effect: one every ten seconds by default.
+const LOOKS: u32 = 12;
 
 /// The announcements that this process made and has not used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Announced {
     fresh: Mutex<HashMap<String, Time>>,
+    /// A request that was sent and never answered has had its effect by then, or never will.
+    lost_after: Duration,
+}
+
+/// When the facts behind a step were looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// By the clock of status.
+    pub clock: Timestamp,
+    /// By the process's own.
+    pub looked: Instant,
 }
 
 /// Whether a step may be sent now.
@@ -43,8 +57,9 @@ impl Shared {
         locks: &[String],
         creates: Option<&str>,
         pending: Option<&PendingCreate>,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> Turn {
+        let now = seen_at.clock;
         if let Some(kind) = creates {
             match self.announced.ask(owner, kind, pending, self.leadership.create_pause_left(), now) {
                 Permission::Announce(pending) => return Turn::Record(pending),
@@ -55,7 +70,7 @@ impl Shared {
                 }
             }
         }
-        if self.locks.take(locks, owner) {
+        if self.locks.take(locks, owner, seen_at.looked) {
             return Turn::Send;
         }
         // What was announced stays announced: it is sent as soon as the lock is free.
@@ -70,6 +85,15 @@ impl Shared {
     }
 }
 
+/// How old a record may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// Now.
+    pub now: Timestamp,
+    /// `--lost-create-timeout`.
+    pub lost_after: Duration,
+}
+
 /// What stays on record of a creation after a pass. The record goes when the thing is found, when the cloud refused to
 /// make it, or when a lost request can have no effect any more and nobody wants to repeat it; not because a list failed.
 pub(crate) fn standing(
@@ -77,11 +101,17 @@ pub(crate) fn standing(
     found: bool,
     refused: bool,
     wanted: bool,
-    now: Timestamp,
+    age: Age,
 ) -> Option<PendingCreate> {
     let pending = pending?;
-    let may_still_come = wanted || age(&pending.started_at, now) < LOST_AFTER;
+    let may_still_come = wanted || summary::age(&pending.started_at, age.now) < age.lost_after;
     (!found && !refused && may_still_come).then(|| pending.clone())
+}
+
+/// A creation whose answer was lost just now: it may take effect for as long as any other lost request.
+pub(crate) fn lost(creates: Option<&str>, done: &Done, now: Timestamp) -> Option<PendingCreate> {
+    let unknown = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
+    creates.filter(|_| unknown).map(|kind| PendingCreate { kind: kind.to_owned(), started_at: Time(now) })
 }
 
 /// What may be done about a creation.
@@ -96,6 +126,11 @@ pub(crate) enum Permission {
 }
 
 impl Announced {
+    /// None yet. `lost_after` is `--lost-create-timeout`.
+    pub(crate) fn new(lost_after: Duration) -> Self {
+        Self { fresh: Mutex::default(), lost_after }
+    }
+
     /// What `owner` may do about creating `kind`. `pause` is what a leader that took an expired lease still has to wait.
     pub(crate) fn ask(
         &self,
@@ -107,20 +142,32 @@ impl Announced {
     ) -> Permission {
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if pause > Duration::ZERO {
-            return Permission::Wait(pause.min(LIST_EVERY));
+            return Permission::Wait(pause.min(self.look_every()));
         }
-        let standing = pending.filter(|pending| pending.kind == kind);
-        if let Some(pending) = standing {
-            if fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
+        if let Some(pending) = pending {
+            let (old, ours) = (summary::age(&pending.started_at, now), pending.kind == kind);
+            let unused = ours && fresh.remove(owner).is_some_and(|ours| ours == pending.started_at);
+            // The record must still cover the request for a while after it is sent, or it is made anew.
+            if unused && old < self.lost_after / 2 {
                 return Permission::Go;
             }
-            if age(&pending.started_at, now) < LOST_AFTER {
-                return Permission::Wait(LIST_EVERY);
+            if !unused && old < self.lost_after {
+                return Permission::Wait(self.look_every());
             }
         }
         let started_at = Time(now);
         fresh.insert(owner.to_owned(), started_at.clone());
         Permission::Announce(PendingCreate { kind: kind.to_owned(), started_at })
+    }
+
+    /// How old a record of this process may become.
+    pub(crate) fn age(&self, now: Timestamp) -> Age {
+        Age { now, lost_after: self.lost_after }
+    }
+
+    /// How often to look for something whose creation may have been lost.
+    fn look_every(&self) -> Duration {
+        self.lost_after / LOOKS
     }
 
     /// The announcement was not used after all.
@@ -138,6 +185,9 @@ impl Announced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::leadership::CREATE_PAUSE;
+
+    const EVERY: Duration = Duration::from_secs(10);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -152,37 +202,54 @@ mod tests {
 
     #[test]
     fn a_creation_is_announced_first_and_sent_once() {
-        let table = Announced::default();
+        let table = Announced::new(CREATE_PAUSE);
         let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
         assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
-        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(LIST_EVERY));
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(EVERY));
     }
 
     #[test]
     fn another_process_waits_until_the_lost_request_can_have_no_effect_any_more() {
-        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
-        let successor = Announced::default();
-        assert_eq!(
-            successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)),
-            Permission::Wait(LIST_EVERY)
-        );
+        let pending = announced(Announced::new(CREATE_PAUSE).ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let successor = Announced::new(CREATE_PAUSE);
+        assert_eq!(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)), Permission::Wait(EVERY));
         let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
         assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
     }
 
     #[test]
+    fn another_creation_waits_until_the_lost_one_is_over() {
+        let table = Announced::new(CREATE_PAUSE);
+        let lost = announced(table.ask("a", "ConnectorEndpoint", None, Duration::ZERO, at(0)));
+        assert_eq!(
+            Announced::new(CREATE_PAUSE).ask("a", "Source", Some(&lost), Duration::ZERO, at(5)),
+            Permission::Wait(EVERY)
+        );
+    }
+
+    #[test]
+    fn an_old_announcement_is_made_anew_before_anything_is_sent() {
+        let table = Announced::new(CREATE_PAUSE);
+        let old = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let new = announced(table.ask("a", "Keystore", Some(&old), Duration::ZERO, at(90)));
+        assert_eq!(table.ask("a", "Keystore", Some(&new), Duration::ZERO, at(91)), Permission::Go);
+    }
+
+    #[test]
     fn a_record_outlives_a_failed_list_and_goes_with_the_find() {
-        let pending = announced(Announced::default().ask("a", "Keystore", None, Duration::ZERO, at(0)));
-        assert_eq!(standing(Some(&pending), false, false, false, at(5)), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), true, false, false, at(5)), None);
-        assert_eq!(standing(Some(&pending), false, true, true, at(5)), None);
-        assert_eq!(standing(Some(&pending), false, false, true, at(500)), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), false, false, false, at(500)), None);
+        let table = Announced::new(CREATE_PAUSE);
+        let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        let (young, old) = (table.age(at(5)), table.age(at(500)));
+        assert_eq!(standing(Some(&pending), false, false, false, young), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), true, false, false, young), None);
+        assert_eq!(standing(Some(&pending), false, true, true, young), None);
+        assert_eq!(standing(Some(&pending), false, false, true, old), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), false, false, false, old), None);
     }
 
     #[test]
     fn a_leader_that_took_an_expired_lease_creates_nothing_at_first() {
-        let table = Announced::default();
-        assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(LIST_EVERY));
+        let table = Announced::new(CREATE_PAUSE);
+        assert_eq!(table.ask("a", "Keystore", None, Duration::from_mins(1), at(0)), Permission::Wait(EVERY));
     }
 }

@@ -4,8 +4,10 @@
 
 use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
-use futures::{StreamExt, future::join_all, stream};
-use k8s_openapi::{NamespaceResourceScope, jiff::Timestamp};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
+use k8s_openapi::{
+    NamespaceResourceScope, apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::PartialObjectMeta,
@@ -13,7 +15,7 @@ use kube::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, applier},
         events::{Event, Recorder},
-        reflector::{self, ObjectRef},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -31,7 +33,7 @@ use super::{
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
     status::{self, Written},
-    wake::{Key, Kind, Names, Wakes},
+    wake::{Key, Kind, Named, Names, Wakes},
 };
 
 /// What both controllers hold.
@@ -93,10 +95,14 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn shared(&self) -> &Shared;
     /// The status that stands in the object.
     fn status(object: &Self::Object) -> Self::Status;
+    /// The schema of its status, which every status is cut to fit.
+    fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
     fn names(object: &Self::Object) -> Names;
     /// One pass. Never fails: faults are part of the report.
     fn pass(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Report<Self::Status>> + Send;
+    /// The object is gone.
+    fn forget(&self, key: &Key);
     /// The condition states of a status, for the metrics.
     fn observe_metrics(&self, key: &Key, status: &Self::Status);
 }
@@ -138,23 +144,46 @@ async fn apply_in<C: Controller>(
         .applied_objects()
         .predicate_filter(what_matters::<C>, PredicateConfig::default())
         .filter_map(|object| {
-            std::future::ready(object.inspect_err(|_| tracing::warn!("a watch broke and is started again")).ok())
+            std::future::ready(
+                object
+                    .inspect_err(|error| tracing::warn!(cause = cause(error), "a watch broke and is started again"))
+                    .ok(),
+            )
         })
         .map(|object| ObjectRef::from_obj(&object));
     let wakes = Arc::clone(&controller.shared().wakes).stream(C::KIND, namespace);
     let woken = wakes.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace));
-    let queue = stream::select(watched, woken).take_until(stop.cancelled_owned()).map(Ok::<_, watcher::Error>);
+    let queue = stream::select(watched, woken).take_until(stop.clone().cancelled_owned()).map(Ok::<_, watcher::Error>);
     let config = controller::Config::default().concurrency(controller.shared().concurrency);
-    applier(
+    let passes = applier(
         |object, controller| Box::pin(look(object, controller)),
         |_, never: &Infallible, _| match *never {},
         controller,
-        store,
+        store.clone(),
         Box::pin(queue),
         config,
     )
-    .for_each(|_| std::future::ready(()))
-    .await;
+    .for_each(|_| std::future::ready(()));
+    in_order(passes, &store, &stop).await;
+}
+
+/// Waits for the passes. No pass begins before the first list of objects is there, and after `stop` it does not come any
+/// more: then there is nothing to finish, and waiting for it would cost the release of the Lease.
+async fn in_order<K>(passes: impl Future<Output = ()>, store: &Store<K>, stop: &CancellationToken)
+where
+    K: reflector::Lookup<DynamicType: Eq + std::hash::Hash + Clone> + Clone + 'static,
+{
+    let nothing_began = async {
+        stop.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = passes => {}
+        () = nothing_began => {}
+    }
 }
 
 /// Generation and our own annotations: a status write of our own wakes nobody.
@@ -170,6 +199,17 @@ fn what_matters<C: Controller>(object: &PartialObjectMeta<C::Object>) -> Option<
     Some(hasher.finish())
 }
 
+/// kube's own text may hold the whole answer.
+fn cause(error: &watcher::Error) -> &'static str {
+    match error {
+        watcher::Error::InitialListFailed(_) => "the list failed",
+        watcher::Error::WatchStartFailed(_) => "the watch could not be started",
+        watcher::Error::WatchError(_) => "the API server ended it",
+        watcher::Error::WatchFailed(_) => "the connection broke",
+        watcher::Error::NoResourceVersion => "the list had no resourceVersion",
+    }
+}
+
 fn key_of<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
@@ -180,6 +220,10 @@ fn forget<C: Controller>(controller: &C, key: &Key) {
     shared.metrics.forget(C::KIND, key);
     shared.locks.clear(&lock_owner(C::KIND, key));
     shared.announced.forget(&lock_owner(C::KIND, key));
+    controller.forget(key);
+    if C::KIND == Kind::ConnectorEndpoint {
+        shared.wakes.changed(Named::ConnectorEndpoint, key);
+    }
 }
 
 /// How an object is called in the table of locks.
@@ -204,25 +248,33 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
     let shared = controller.shared();
     let retry = || Action::requeue(jittered(shared.pace.backoff_initial.max(Duration::from_secs(1)), fastrand::f64()));
     let api: Api<C::Object> = Api::namespaced(shared.kube.clone(), &key.0);
-    let object = match api.get_opt(&key.1).await {
+    let object = match timely(api.get_opt(&key.1)).await {
         Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
         Ok(_) => {
             forget(controller, key);
             return (Outcome::Settled, Action::await_change());
         }
+        // Of a version of the operator that knew more, perhaps: nothing can be said in its status before it can be read.
+        Err(kube::Error::SerdeError(_)) => {
+            tracing::error!("the object cannot be understood by this version of the operator");
+            return (Outcome::Failed, Action::requeue(jittered(Duration::from_mins(5), fastrand::f64())));
+        }
         Err(error) => {
-            tracing::error!(%error, "the object could not be read");
+            let reason = Fault::from(error).reason;
+            tracing::error!(reason, "the object could not be read");
             return (Outcome::Failed, retry());
         }
     };
     shared.wakes.record(C::KIND, key, &C::names(&object));
     let report = controller.pass(&object, now()).await;
-    match status::write(&api, &object, &C::status(&object), &report.status, report.stamps).await {
+    let schema = controller.status_schema();
+    let before = C::status(&object);
+    match timely(status::write(&api, &object, &before, &report.status, report.stamps, schema)).await {
         Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
         Ok(Written::Changed) => {
             controller.observe_metrics(key, &report.status);
             if C::KIND == Kind::ConnectorEndpoint {
-                shared.wakes.changed(super::wake::Named::ConnectorEndpoint, key);
+                shared.wakes.changed(Named::ConnectorEndpoint, key);
             }
             publish(shared, &object, &report.events).await;
         }
@@ -248,7 +300,7 @@ async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, eve
         );
         let about = &about;
         async move {
-            if let Err(error) = shared.events.publish(event, about).await {
+            if let Err(error) = timely(shared.events.publish(event, about)).await {
                 let reason = Fault::from(error).reason;
                 tracing::warn!(reason, event = event.reason, "an event could not be published");
             }
@@ -257,10 +309,47 @@ async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, eve
     .await;
 }
 
+/// Every call to the API server ends: a hung connection must not keep a worker.
+pub(crate) async fn timely<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    const LONGEST: Duration = Duration::from_secs(30);
+    tokio::time::timeout(LONGEST, call).await.unwrap_or_else(|late| Err(kube::Error::Service(late.into())))
+}
+
 /// The only clock of the controllers; pure stages take its answer as an argument. In whole seconds, as status keeps
 /// time: what was written compares equal with what is read back.
 #[expect(clippy::disallowed_methods, reason = "here the clock is taken once a pass")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_stopped_before_the_first_list_has_nothing_to_finish() {
+        let (store, _writer) = reflector::store::<ConfigMap>();
+        let stop = CancellationToken::new();
+        let mut ended = Box::pin(in_order(std::future::pending(), &store, &stop));
+        assert!(ended.as_mut().now_or_never().is_none(), "nobody has asked yet");
+        stop.cancel();
+        assert!(ended.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_is_stopped_later_finishes_every_pass() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let stop = CancellationToken::new();
+        let (done, passes) = futures::channel::oneshot::channel::<()>();
+        let mut ended = Box::pin(in_order(passes.map(drop), &store, &stop));
+        stop.cancel();
+        assert!(ended.as_mut().now_or_never().is_none(), "a pass is under way");
+        done.send(()).unwrap();
+        assert!(ended.now_or_never().is_some());
+    }
 }

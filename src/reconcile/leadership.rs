@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::Instant};
 
-/// Production value of the pause before creates: how long a create of the predecessor may still be on its way.
+/// Default of `--lost-create-timeout`: how long a create of the predecessor may still be on its way.
 pub const CREATE_PAUSE: Duration = Duration::from_mins(2);
 
 /// Number of the leader, counted by the Lease (`leaseTransitions`). A later leader has a higher one.
@@ -49,7 +49,7 @@ pub struct Leadership {
 #[derive(Debug)]
 pub struct Tenure(watch::Sender<Standing>);
 
-/// Makes both halves. `create_pause` is [`CREATE_PAUSE`] in production.
+/// Makes both halves. `create_pause` is `--lost-create-timeout`, by default [`CREATE_PAUSE`].
 #[must_use]
 pub fn leadership(create_pause: Duration) -> (Tenure, Leadership) {
     let (tenure, standing) = watch::channel(Standing::Standby);

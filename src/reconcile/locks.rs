@@ -16,26 +16,42 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// Who is changing what.
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
-    held: Mutex<HashMap<String, (String, Instant)>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by: HashMap<String, (String, Instant)>,
+    cleared: HashMap<String, Instant>,
 }
 
 impl Locks {
-    /// Takes all of `keys` for `owner`, or none when another owner holds one of them.
-    pub(crate) fn take(&self, keys: &[String], owner: &str) -> bool {
+    /// Takes all of `keys` for `owner`, or none when another owner holds one of them, or has changed one since `looked`:
+    /// what was seen then may be true no longer.
+    pub(crate) fn take(&self, keys: &[String], owner: &str, looked: Instant) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, (_, since)| since.elapsed() < LONGEST);
-        if keys.iter().any(|key| held.get(key).is_some_and(|(holder, _)| holder != owner)) {
+        held.by.retain(|_, (_, since)| since.elapsed() < LONGEST);
+        held.cleared.retain(|_, at| at.elapsed() < LONGEST);
+        let others = |key: &String| held.by.get(key).is_some_and(|(holder, _)| holder != owner);
+        let changed = |key: &String| held.cleared.get(key).is_some_and(|at| *at >= looked);
+        if keys.iter().any(|key| others(key) || changed(key)) {
             return false;
         }
         for key in keys {
-            held.insert(key.clone(), (owner.to_owned(), Instant::now()));
+            held.by.insert(key.clone(), (owner.to_owned(), Instant::now()));
         }
         true
     }
 
     /// Clears everything that `owner` holds: a read showed that its change has ended.
     pub(crate) fn clear(&self, owner: &str) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (holder, _)| holder != owner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended: Vec<String> =
+            held.by.iter().filter(|(_, (holder, _))| holder == owner).map(|(key, _)| key.clone()).collect();
+        for key in ended {
+            held.by.remove(&key);
+            held.cleared.insert(key, Instant::now());
+        }
     }
 }
 
@@ -45,20 +61,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_second_owner_waits_until_the_first_has_ended() {
-        let locks = Locks::default();
+        let (locks, looked) = (Locks::default(), Instant::now());
         let keys = ["vault".to_owned(), "subnet".to_owned()];
-        assert!(locks.take(&keys, "a"));
-        assert!(locks.take(&keys, "a"));
-        assert!(!locks.take(&keys[1..], "b"));
+        assert!(locks.take(&keys, "a", looked));
+        assert!(locks.take(&keys, "a", looked));
+        assert!(!locks.take(&keys[1..], "b", looked));
         locks.clear("a");
-        assert!(locks.take(&keys, "b"));
+        assert!(!locks.take(&keys, "b", looked), "what b saw is from before a's change");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(locks.take(&keys, "b", Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_that_nobody_cleared_ends_by_itself() {
         let locks = Locks::default();
-        assert!(locks.take(&["vault".to_owned()], "a"));
+        assert!(locks.take(&["vault".to_owned()], "a", Instant::now()));
         tokio::time::advance(LONGEST).await;
-        assert!(locks.take(&["vault".to_owned()], "b"));
+        assert!(locks.take(&["vault".to_owned()], "b", Instant::now()));
     }
 }

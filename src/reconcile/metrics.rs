@@ -98,20 +98,20 @@ impl Metrics {
             kek: Family::default(),
             known: Mutex::default(),
         };
-        registry.register("uko_operator_reconciles", "Passes over an object, by outcome", metrics.passes.clone());
+        registry.register("reconciles", "Passes over an object, by outcome", metrics.passes.clone());
         registry.register_with_unit(
-            "uko_operator_reconcile_duration",
+            "reconcile_duration",
             "How long a pass took",
             Unit::Seconds,
             metrics.durations.clone(),
         );
         registry.register(
-            "uko_operator_condition",
+            "condition",
             "1 for the state that a condition of an object is in",
             metrics.conditions.clone(),
         );
         registry.register(
-            "uko_operator_key_encryption_key_state",
+            "key_encryption_key_state",
             "1 for the state that the key-encryption key of a connection is in",
             metrics.kek.clone(),
         );
@@ -175,5 +175,36 @@ impl Metrics {
         if kind == Kind::AzureKeystoreConnection {
             self.kek(key, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_appear_under_their_published_names_and_go_with_their_object() {
+        let mut registry = Registry::with_prefix("uko_operator"); // as the process makes it
+        let metrics = Metrics::register(&mut registry);
+        let key = ("keys".to_owned(), "payments".to_owned());
+        metrics.reconciled(Kind::AzureKeystoreConnection, Outcome::Settled, Duration::from_millis(40));
+        metrics.kek(&key, Some("Missing".to_owned()));
+        metrics.kek(&key, Some("Healthy".to_owned()));
+        let text = |registry: &Registry| {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+            text
+        };
+        let state = r#"uko_operator_key_encryption_key_state{namespace="keys",name="payments",state="Healthy"} 1"#;
+        for line in [
+            r#"uko_operator_reconciles_total{kind="AzureKeystoreConnection",outcome="settled"} 1"#,
+            r#"uko_operator_reconcile_duration_seconds_count{kind="AzureKeystoreConnection"} 1"#,
+            state,
+        ] {
+            assert!(text(&registry).contains(&format!("\n{line}\n")), "{line} not in\n{}", text(&registry));
+        }
+        assert!(!text(&registry).contains(r#"state="Missing""#), "an object is in one state");
+        metrics.forget(Kind::AzureKeystoreConnection, &key);
+        assert!(!text(&registry).contains(state), "{}", text(&registry));
     }
 }

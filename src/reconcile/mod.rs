@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
+pub mod reasons;
 pub(crate) mod secrets;
 pub(crate) mod stage;
 pub(crate) mod status;

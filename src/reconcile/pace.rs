@@ -41,7 +41,8 @@ impl PaceSettings {
             Class::Conflict if attempts <= 1 => Duration::ZERO,
             Class::Transient | Class::Conflict => doubling(self.backoff_initial, self.backoff_max, attempts),
             Class::Throttled => doubling(self.backoff_initial, self.backoff_max, attempts).max(Duration::from_secs(1)),
-            Class::Provisioning => self.poll_interval,
+            // What a cloud still puts in place is asked for often at first, and ever more rarely if it does not come.
+            Class::Provisioning => doubling(self.poll_interval, MINUTE * 5, attempts.saturating_sub(4)),
             Class::NotFound => doubling(MINUTE / 2, MINUTE * 5, attempts),
             Class::AwaitingPerson => doubling(MINUTE * 5, MINUTE * 30, attempts),
             Class::Denied | Class::Invalid => MINUTE * 30,

@@ -21,6 +21,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    driver::timely,
     fault::Fault,
     fingerprint::Fingerprints,
     wake::{Key, Named, Wakes},
@@ -40,7 +41,7 @@ impl Secrets {
         let reads = names.into_iter().map(|name| {
             let api = api.clone();
             async move {
-                let read = api.get_opt(&name).await.map_err(|error| not_readable(&name, error));
+                let read = timely(api.get_opt(&name)).await.map_err(|error| not_readable(&name, error));
                 (name, read)
             }
         });

@@ -166,6 +166,8 @@ pub(crate) struct Plan<S> {
     pub stages: Vec<Stage<S>>,
     /// Managed fields that differ outside.
     pub drift: Vec<Drift>,
+    /// What is certain to follow although an earlier stage hides it still.
+    pub later: Vec<PlannedStep>,
 }
 
 impl<S: Describe> Plan<S> {
@@ -176,7 +178,8 @@ impl<S: Describe> Plan<S> {
 
     /// What would be done, for `status.plan`.
     pub(crate) fn preview(&self) -> Vec<PlannedStep> {
-        self.stages.iter().filter_map(|stage| stage.verdict.to_do()).map(Describe::describe).collect()
+        let now = self.stages.iter().filter_map(|stage| stage.verdict.to_do()).map(Describe::describe);
+        now.chain(self.later.iter().cloned()).collect()
     }
 }
 

@@ -4,6 +4,9 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -32,12 +35,16 @@ pub(crate) async fn write<K, S>(
     old: &S,
     new: &S,
     stamps: bool,
+    schema: Option<&JSONSchemaProps>,
 ) -> Result<Written, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     S: Serialize,
 {
-    let (old, new) = (to_value(old)?, to_value(new)?);
+    let (old, mut new) = (to_value(old)?, to_value(new)?);
+    if let Some(schema) = schema {
+        fit(&mut new, schema);
+    }
     let news = if stamps { old != new } else { without_stamps(old.clone()) != without_stamps(new.clone()) };
     if !news {
         return Ok(Written::Unchanged);
@@ -79,6 +86,41 @@ fn without_stamps(value: Value) -> Value {
     }
 }
 
+/// Cuts texts and lists to what the schema takes: a status that the API server refuses says nothing at all.
+fn fit(value: &mut Value, schema: &JSONSchemaProps) {
+    match value {
+        Value::String(text) => {
+            if let Some(longest) = schema.max_length.and_then(|longest| usize::try_from(longest).ok()) {
+                *text = text.chars().take(longest).collect();
+            }
+        }
+        Value::Array(items) => {
+            if let Some(most) = schema.max_items.and_then(|most| usize::try_from(most).ok()) {
+                items.truncate(most);
+            }
+            if let Some(JSONSchemaPropsOrArray::Schema(of_items)) = &schema.items {
+                for item in items {
+                    fit(item, of_items);
+                }
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                if let Some(of_member) = schema.properties.as_ref().and_then(|properties| properties.get(name)) {
+                    fit(member, of_member);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The schema of the status in a CRD.
+pub(crate) fn schema_of(crd: &CustomResourceDefinition) -> Option<JSONSchemaProps> {
+    let schema = crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()?;
+    schema.properties.as_ref()?.get("status").cloned()
+}
+
 /// The JSON merge patch (RFC 7396) from `old` to `new`; none when they are equal.
 fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
     match (old, new) {
@@ -105,6 +147,18 @@ mod tests {
         let new = json!({ "a": 1, "b": { "c": 3, "d": 2 }, "list": [1] });
         assert_eq!(merge_patch(&old, &new), Some(json!({ "b": { "c": 3 }, "gone": null, "list": [1] })));
         assert_eq!(merge_patch(&new, &new), None);
+    }
+
+    #[test]
+    fn a_status_is_cut_to_what_the_api_server_takes() {
+        let crd = crate::api::v1alpha1::crds().remove(0);
+        let schema = schema_of(&crd).unwrap();
+        let mut status =
+            json!({ "plan": [{ "detail": "ä".repeat(2000), "action": "Create" }], "usedBy": vec!["x"; 100] });
+        fit(&mut status, &schema);
+        assert_eq!(status["plan"][0]["detail"].as_str().unwrap().chars().count(), 512);
+        assert_eq!(status["plan"][0]["action"], "Create");
+        assert_eq!(status["usedBy"].as_array().unwrap().len(), 64);
     }
 
     #[test]

@@ -104,6 +104,8 @@ struct Judged {
     message: String,
     weight: Weight,
     next: Duration,
+    /// What a cloud asked for at least.
+    floor: Duration,
 }
 
 /// The summary of one pass.
@@ -125,6 +127,7 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
         say(&mut conditions, frame, row.condition, row.status, &row.reason, &row.message);
     }
     extras(plan, &judged, &mut conditions, frame);
+    memory.unclear_since = unclear_since(&judged, frame);
     let ready = weigh(&judged, &mut conditions, &memory, frame);
     memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
     if plan.is_settled() {
@@ -137,16 +140,26 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     Summary { conditions, memory, next, failure }
 }
 
+/// Since when only passing faults stand against Ready, whichever they are: one that follows another starts no new grace.
+fn unclear_since(judged: &[Judged], frame: &Frame<'_>) -> Option<Time> {
+    let unclear = judged.iter().any(|row| matches!(row.weight, Weight::Passing));
+    unclear.then(|| frame.memory.unclear_since.clone().unwrap_or(Time(frame.now)))
+}
+
 /// Conditions that are there only while they are true.
 fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>, frame: &Frame<'_>) {
     match judged.iter().find(|row| row.reason == "ClaimConflict") {
         Some(row) => say(conditions, frame, ConditionType::ClaimConflict, Status::True, &row.reason, &row.message),
         None => condition::remove(conditions, ConditionType::ClaimConflict),
     }
+    let fields = || plan.drift.iter().map(|drift| drift.field.as_str()).collect::<Vec<_>>().join(", ");
     if frame.report_drift && !plan.drift.is_empty() {
-        let fields: Vec<&str> = plan.drift.iter().map(|drift| drift.field.as_str()).collect();
-        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields.join(", "));
+        let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields());
         say(conditions, frame, ConditionType::Drifted, Status::True, "DriftReported", &message);
+    } else if plan.is_settled() && !plan.drift.is_empty() {
+        let message =
+            format!("Different outside, and a correction did not last: {}. Find out who changes it back.", fields());
+        say(conditions, frame, ConditionType::Drifted, Status::True, "CorrectionFailed", &message);
     } else {
         condition::remove(conditions, ConditionType::Drifted);
     }
@@ -177,7 +190,13 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
         (Verdict::Do(_, word), None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Held(..))) => word.reason,
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
-    let before = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str() && row.reason == reason);
+    let last = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str());
+    // An announcement, or a question, is only half of a step: what came of the step before still counts.
+    if let (Some(Done::Asked), Some(last)) = (tried, last) {
+        memory.failures.push(last.clone());
+        return last.clone();
+    }
+    let before = last.filter(|row| row.reason == reason);
     let row = StageFailure {
         stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
@@ -198,6 +217,7 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         message: word.message.clone(),
         weight,
         next,
+        floor: Duration::ZERO,
     };
     match &stage.verdict {
         Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
@@ -214,6 +234,7 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
                 message: before.message.clone(),
                 weight: Weight::Carries,
                 next: frame.interval,
+                floor: Duration::ZERO,
             },
             None => row(
                 Status::Unknown,
@@ -240,6 +261,10 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
             Some(Done::Wrote | Done::Asked) => {
                 row(Status::False, word, Weight::Progress, frame.pace.again(seen.attempts))
             }
+            Some(Done::Nothing) | None if matches!(frame.mode, Mode::Plan) => {
+                let message = "Mode is Plan: status.plan lists what Manage would do.".to_owned();
+                row(Status::False, &Word { reason: "Planned", message }, Weight::Progress, frame.interval)
+            }
             Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
     }
@@ -262,6 +287,7 @@ fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Fra
         message: fault.message.clone(),
         weight,
         next: frame.pace.after(fault, seen.attempts),
+        floor: fault.retry_after.unwrap_or_default(),
     }
 }
 
@@ -286,9 +312,11 @@ fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, fr
             return true;
         }
         (None, Some(row)) => {
-            let was_ready =
-                condition::get(frame.previous, ConditionType::Ready).is_some_and(|ready| ready.status == "True");
-            if was_ready && since(row) < frame.pace.ready_grace {
+            // What was true of another spec says nothing about this one.
+            let was_ready = condition::get(frame.previous, ConditionType::Ready)
+                .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation));
+            let unclear = memory.unclear_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
+            if was_ready && unclear < frame.pace.ready_grace {
                 return true;
             }
             let status = if in_time { Status::Unknown } else { Status::False };
@@ -330,8 +358,9 @@ fn flags(list: &mut Vec<Condition>, frame: &Frame<'_>, on: Option<ConditionType>
 
 fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
     let shortest = judged.iter().map(|row| row.next).min().unwrap_or(frame.interval);
-    // Nobody waits longer than the interval they asked for.
-    jittered(shortest, frame.dice).min(frame.interval.mul_f64(1.0 - 0.2 * frame.dice.clamp(0.0, 1.0)))
+    let floor = judged.iter().map(|row| row.floor).max().unwrap_or_default();
+    // Nobody waits longer than the interval they asked for, unless a cloud asked for more.
+    jittered(shortest, frame.dice).min(frame.interval.mul_f64(1.0 - 0.2 * frame.dice.clamp(0.0, 1.0))).max(floor)
 }
 
 /// A suspended object is woken by its own change only; this is a long stop.

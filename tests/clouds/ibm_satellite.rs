@@ -172,7 +172,7 @@ async fn quota_name_and_permission_each_have_a_reason() {
     for status in [400, 403, 409, 422] {
         ibm.patch(&json!({"ibm": {"switches": {"endpointQuota": {"status": status}}}}));
         let error = writer.create_endpoint(&connector, &draft("uko-two")).await.unwrap_err();
-        assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "EndpointQuotaExceeded"), "{status}");
+        assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "AwaitingQuota"), "{status}");
         assert!(!error.outcome_unknown);
     }
     let key = ibm.text("/ibm/apiKey");

@@ -4,9 +4,26 @@
 //!
 //! The cluster starts once per test process and ends with it. Each test gets a [`harness::World`] of its own: a cloud, an
 //! operator that watches one namespace, and that namespace.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed unwrap is a failed test"
+)]
 
 mod cluster;
+mod crash;
+mod faults_of_azure;
+mod faults_of_ibm;
+mod faults_of_secrets;
+mod guards;
+mod happy_path;
 mod harness;
+mod key_encryption_key;
+mod network_access;
+mod not_yet_supported;
+mod outages;
+mod process;
 mod samples;
 mod standing;

@@ -332,7 +332,7 @@ pub enum KekState {
 pub struct KeyEncryptionKeyStatus {
     /// Its state.
     pub state: KekState,
-    /// Id with version.
+    /// Id with version; of a lost key the last one seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub key_id: Option<String>,

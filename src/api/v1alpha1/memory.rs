@@ -56,6 +56,12 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub private_endpoint_retries: Option<u32>,
+    /// Since when facts have been missing without a break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear_since: Option<Time>,
+    /// When a private endpoint's tags were last set back; who changes them back again is told, not fought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags_set_at: Option<Time>,
     /// When the keystore was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,

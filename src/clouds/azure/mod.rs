@@ -7,6 +7,7 @@ mod entra;
 mod id;
 mod key;
 mod key_vault;
+pub mod reasons;
 mod refusal;
 mod resource_manager;
 mod state;

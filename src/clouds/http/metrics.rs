@@ -48,12 +48,12 @@ impl CloudMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register(
-            "uko_operator_cloud_requests",
+            "cloud_requests",
             "Attempts of calls to the clouds, by HTTP status class or error",
             metrics.attempts.clone(),
         );
         registry.register_with_unit(
-            "uko_operator_cloud_request_duration",
+            "cloud_request_duration",
             "How long one attempt took, from connect to the last byte",
             Unit::Seconds,
             metrics.durations.clone(),
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn both_metrics_appear_under_their_published_names() {
-        let mut registry = Registry::default();
+        let mut registry = Registry::with_prefix("uko_operator");
         let metrics = CloudMetrics::register(&mut registry);
         metrics.count(Service::KeyVault, "GetKey", Some(403), Duration::from_millis(40));
         metrics.count(Service::KeyVault, "GetKey", None, Duration::from_secs(1));
@@ -97,7 +97,7 @@ mod tests {
             r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="error"} 1"#,
             r#"uko_operator_cloud_request_duration_seconds_count{cloud="kv",operation="GetKey"} 2"#,
         ] {
-            assert!(text.contains(line), "{line} not in\n{text}");
+            assert!(text.contains(&format!("\n{line}\n")), "{line} not in\n{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod budget;
 mod error;
 mod message;
 mod metrics;
+pub mod reasons;
 mod redact;
 mod retry;
 mod settings;

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod iam;
 pub mod id;
 mod member;
+pub mod reasons;
 mod refusal;
 mod route;
 pub mod satellite;

@@ -15,11 +15,14 @@ use super::{
 use crate::{
     api::{
         condition::ConditionType,
-        v1alpha1::{Drift, DriftPolicy},
+        v1alpha1::{Drift, DriftPolicy, PlanAction, PlannedStep},
     },
     clouds::{
         http::Class,
-        ibm::{Connector, ConnectorState, Endpoint, EndpointChange, Source},
+        ibm::{
+            Connector, ConnectorState, Endpoint, EndpointChange, Source,
+            satellite::{ConnectionType, EndpointStatus},
+        },
     },
     reconcile::{
         fault::Fault,
@@ -65,7 +68,32 @@ pub(super) fn plan(want: &Desired, seen: &Observed, past: &Past, quick: bool) ->
         Stage::new(ConditionType::EndpointProvisioned, provisioned),
         Stage::new(ConditionType::AccessControlApplied, access),
     ];
-    Plan { stages, drift }
+    let later = later(want, seen, past, &stages);
+    Plan { stages, drift, later }
+}
+
+/// The rule is bound after the endpoint is there.
+fn later(want: &Desired, seen: &Observed, past: &Past, stages: &[Stage<Step>]) -> Vec<PlannedStep> {
+    let hidden = stages.iter().any(|stage| matches!(stage.verdict, Verdict::Do(..)))
+        && want.allowed_sources.is_some()
+        && find_endpoint(want, seen, past).is_none();
+    let step = |resource: String, detail: &str| PlannedStep {
+        action: PlanAction::Create,
+        resource,
+        detail: detail.to_owned(),
+        estimated_cost: None,
+    };
+    if !hidden {
+        return Vec::new();
+    }
+    let endpoint = our_source(want, seen).is_ok_and(|source| source.is_none());
+    let endpoint =
+        endpoint.then(|| step(format!("connector endpoint {}", want.draft.display_name), "after the access rule"));
+    let bind = PlannedStep {
+        action: PlanAction::Update,
+        ..step(want.draft.display_name.clone(), "put the access rule in force")
+    };
+    endpoint.into_iter().chain([bind]).collect()
 }
 
 fn credentials_valid(want: &Desired, seen: &Observed) -> Verdict<Step> {
@@ -138,7 +166,6 @@ fn available(connector: &Connector, seen: &Observed) -> Verdict<Step> {
 
 /// How many `location` endpoints the connector has.
 pub(super) fn used(seen: &Observed) -> u32 {
-    use crate::clouds::ibm::satellite::ConnectionType;
     let endpoints = seen.endpoints.present().map(Vec::as_slice).unwrap_or_default();
     let count = endpoints.iter().filter(|endpoint| endpoint.connection_type == ConnectionType::Location).count();
     u32::try_from(count).unwrap_or(u32::MAX)
@@ -155,6 +182,14 @@ pub(super) fn find_endpoint<'a>(want: &Desired, seen: &'a Observed, past: &Past)
         .find(marked)
         .or_else(|| all.iter().find(|endpoint| past.cached.endpoint.as_ref() == Some(&endpoint.id)))
         .or_else(|| all.iter().find(|endpoint| endpoint.display_name == want.draft.display_name))
+}
+
+/// Whether what a record of creation speaks of is there.
+pub(super) fn found(want: &Desired, seen: &Observed, past: &Past, kind: &str) -> bool {
+    match kind {
+        "Source" => our_source(want, seen).is_ok_and(|source| source.is_some()),
+        _ => find_endpoint(want, seen, past).is_some(),
+    }
 }
 
 fn mark(endpoint: &Endpoint) -> Mark {
@@ -188,8 +223,19 @@ fn endpoint_provisioned(
         return Verdict::Unclear(fault.clone());
     }
     let Some(endpoint) = found else {
+        if past.cached.endpoint.is_some() && want.drift == DriftPolicy::Report {
+            let text = "The endpoint is gone, and driftPolicy is Report: set it to Correct to have it made again.";
+            return Verdict::Blocked(Fault::awaiting_person("EndpointGone", text));
+        }
         return create(want, seen);
     };
+    if endpoint.connection_type == ConnectionType::Cloud {
+        let text = format!(
+            "The connector has an endpoint named {} of type cloud, which leads the other way. Choose another displayName.",
+            endpoint.display_name
+        );
+        return Verdict::Blocked(Fault::invalid("AdoptionMismatch", text));
+    }
     match claim(want, endpoint, past) {
         Claim::Refused(why) => {
             let text = format!("The connector already has an endpoint named {}: {why}.", endpoint.display_name);
@@ -236,7 +282,7 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
                     Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
                 return Verdict::step(
                     step,
-                    "EndpointInProgress",
+                    "AccessRuleInProgress",
                     "The access rule is being created before the endpoint.",
                 );
             }
@@ -259,14 +305,23 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     if want.named_by_user && differs("spec.displayName", wanted.display_name.clone(), have.display_name.clone()) {
         change.display_name = Some(wanted.display_name.clone());
     }
-    if differs("spec.destination.host", wanted.server_host.clone(), have.server_host.clone()) {
+    // A missing member is no difference, and hosts differ by more than their letters' case.
+    let host = if have.server_host.is_empty() || have.server_host.eq_ignore_ascii_case(&wanted.server_host) {
+        wanted.server_host.clone()
+    } else {
+        have.server_host.clone()
+    };
+    if differs("spec.destination.host", wanted.server_host.clone(), host) {
         change.server_host = Some(wanted.server_host.clone());
     }
-    let port = have.server_port.map(|port| port.to_string()).unwrap_or_default();
+    let port = have.server_port.unwrap_or(wanted.server_port).to_string();
     if differs("spec.destination.port", wanted.server_port.to_string(), port) {
         change.server_port = Some(wanted.server_port);
     }
-    let protocol = have.client_protocol.as_str().to_owned();
+    let protocol = match have.client_protocol.as_str() {
+        "" => wanted.client_protocol.as_str().to_owned(),
+        protocol => protocol.to_owned(),
+    };
     if differs("spec.protocol", wanted.client_protocol.as_str().to_owned(), protocol) {
         change.client_protocol = Some(wanted.client_protocol.clone());
     }
@@ -276,7 +331,12 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     if differs("spec.inactivityTimeoutSeconds", seconds(limit), seconds(timeout)) {
         change.inactivity_timeout = limit;
     }
-    if differs("spec.enabled", want.enabled.to_string(), have.is_enabled().to_string()) {
+    let enabled = match have.status {
+        EndpointStatus::Enabled => true,
+        EndpointStatus::Disabled => false,
+        EndpointStatus::Other(_) => want.enabled,
+    };
+    if differs("spec.enabled", want.enabled.to_string(), enabled.to_string()) {
         change.enabled = Some(want.enabled);
     }
     change
@@ -332,7 +392,15 @@ fn access_control_applied(
             Verdict::in_progress("AccessControlInProgress", "IBM Cloud is putting the access rule in force.", None)
         }
         Some(binding) if binding.enabled => {
-            Verdict::met("AccessControlApplied", format!("Only {} may use the endpoint.", addresses.join(", ")))
+            let have = have.into_iter().collect::<Vec<_>>().join(", ");
+            let others = bindings.iter().filter(|other| other.enabled && other.source_id != source.id).count();
+            if others > 0 {
+                let text = format!(
+                    "{have} may use the endpoint, and so may whoever {others} other enabled access rules name: they are not ours and stay."
+                );
+                return Verdict::met("AccessControlShared", text);
+            }
+            Verdict::met("AccessControlApplied", format!("Only {have} may use the endpoint."))
         }
         Some(_) | None => {
             let step = Step::BindSource { endpoint: endpoint.id.clone(), source: source.id.clone() };

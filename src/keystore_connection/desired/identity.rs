@@ -102,6 +102,16 @@ fn not_allowed(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Pol
     Some(Fault::invalid("TargetNotAllowed", text))
 }
 
+/// The policy's limit for this UKO.
+pub(super) fn keystores_allowed(uko: &UkoSpec, namespace: &str, policy: &Policy) -> Option<u32> {
+    use crate::reconcile::policy_file;
+    match (&uko.hpcs, &uko.server) {
+        (Some(hpcs), _) => policy.max_keystores(namespace, policy_file::Target::Instance(&hpcs.instance_id)),
+        (None, Some(server)) => policy.max_keystores(namespace, policy_file::Target::Server(&server.url)),
+        (None, None) => None,
+    }
+}
+
 /// A service principal with a client secret.
 pub(super) fn with_secret(azure: &AzureSpec, client_id: &str, secret: SecretString) -> Credential {
     Credential { tenant_id: azure.tenant_id.to_string(), client_id: client_id.to_owned(), proof: Proof::Secret(secret) }

@@ -62,6 +62,8 @@ pub(super) struct Desired {
     pub uko_vault: UkoVaultWanted,
     /// The keystore.
     pub keystore: KeystoreWanted,
+    /// How many keystores the policy file lets this namespace have there, and how many it has; none is no limit.
+    pub keystores_allowed: Option<(u32, Seen<u32>)>,
     /// What a failed test means.
     pub connection_test: ConnectionTestPolicy,
     /// What to do about the key-encryption key.
@@ -190,6 +192,8 @@ impl Desired {
                 variant: spec.keystore.variant,
                 location: spec.keystore.location.as_deref().map(str::to_owned),
             },
+            keystores_allowed: identity::keystores_allowed(&spec.uko, &key.0, policy)
+                .map(|most| (most, found.keystores)),
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
             adoption: spec.adoption_policy.unwrap_or_default(),

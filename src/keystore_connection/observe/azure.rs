@@ -140,15 +140,24 @@ impl Azure {
         }
     }
 
-    /// Other endpoints of the vault, before one is made: two in one network overwrite each other's name. What others hide from us is left out.
-    async fn neighbours(&self, seen: &Observed, want: &Desired) -> Vec<PrivateEndpoint> {
+    /// Other endpoints of the vault, before one is made: two in one network overwrite each other's name. What others hide
+    /// from us for good is left out; what only did not answer is not.
+    async fn neighbours(&self, seen: &Observed, want: &Desired) -> Seen<Vec<PrivateEndpoint>> {
         let (Some(wanted), Seen::Absent, Some(vault)) = (&want.private_endpoint, &seen.endpoint, seen.vault.present())
         else {
-            return Vec::new();
+            return Seen::NotLooked;
         };
         let others = vault.connections.iter().filter_map(|connection| connection.private_endpoint_id.as_ref());
-        let reads = others.filter(|id| !id.same_as(&wanted.id)).take(20).map(|id| self.arm.private_endpoint(id));
-        join_all(reads).await.into_iter().filter_map(|read| read.ok().flatten()).collect()
+        let reads = others.filter(|id| !id.same_as(&wanted.id)).map(|id| self.arm.private_endpoint(id));
+        let mut found = Vec::new();
+        for read in join_all(reads).await {
+            match read {
+                Ok(endpoint) => found.extend(endpoint),
+                Err(error) if error.is_retryable() => return Seen::Unknown(error.into()),
+                Err(_) => {}
+            }
+        }
+        Seen::Present(found)
     }
 }
 

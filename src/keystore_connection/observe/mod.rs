@@ -45,7 +45,7 @@ pub(super) struct Observed {
     /// The virtual network; likewise.
     pub network: Seen<VirtualNetwork>,
     /// Other endpoints of the vault; likewise.
-    pub neighbours: Vec<PrivateEndpoint>,
+    pub neighbours: Seen<Vec<PrivateEndpoint>>,
     /// The endpoint's network interface.
     pub interface: Seen<NetworkInterface>,
     /// DNS zone groups of the endpoint.

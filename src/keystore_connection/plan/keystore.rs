@@ -17,7 +17,7 @@ use crate::{
             uko::{AzureEnvironment, ConnectionChange, KeystoreKind, LabelChange},
         },
     },
-    keystore_connection::SPREADING,
+    keystore_connection::{SPREADING, desired::Path},
     reconcile::{
         fault::Fault,
         ownership::{Claim, Mark, unmarked},
@@ -53,7 +53,10 @@ pub(super) fn keystore_connected(case: Case<'_>, open: Option<ConditionType>, dr
     }
     if let Some(stage) = open {
         // What UKO says of it is told all the same; only writes wait for the earlier stage.
-        return if healthy(case) { Verdict::Behind(stage) } else { health(case, keystore) };
+        return match change(case, keystore, &claim, &mut Vec::new()) {
+            Some(_) if healthy(case) => Verdict::Behind(stage),
+            Some(_) | None => health(case, keystore),
+        };
     }
     change(case, keystore, &claim, drift).unwrap_or_else(|| health(case, keystore))
 }
@@ -78,6 +81,16 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
         Ok(vault) => vault,
         Err(verdict) => return verdict,
     };
+    match &case.want.keystores_allowed {
+        Some((_, Seen::Unknown(fault))) => return faulty(fault),
+        Some((most, Seen::Present(count))) if count >= most => {
+            let text = format!(
+                "This namespace has {count} keystores in this UKO, and the operator's policy file allows {most}: each further one costs money. Ask whoever runs the operator to raise maxKeystores."
+            );
+            return Verdict::awaiting("AwaitingCostApproval", text);
+        }
+        Some((_, Seen::Present(_) | Seen::Absent | Seen::NotLooked)) | None => {}
+    }
     match case.want.draft(&vault, tls_proxy(&case.want.path)) {
         Ok(draft) => {
             Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered.")
@@ -129,8 +142,21 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
     let vault = have.vault_id.clone().or_else(|| uko_vault(case).ok())?;
     let labels = labels(case, have, drift);
     let connection = connection(case, have, drift);
-    let handle = have.handle()?;
+    if proxy_left_over(case, have) {
+        let text = format!(
+            "The keystore {} still goes through a tls_proxy that the spec no longer names, and UKO has no known way to take it away. Disconnect and reconnect the keystore in UKO, or name the proxy again.",
+            have.name
+        );
+        return Some(Verdict::Blocked(Fault::awaiting_person("ReconnectNeeded", text)));
+    }
     let name = have.name.clone();
+    let Some(handle) = have.handle() else {
+        let wanted = *claim == Claim::Adoptable || connection.is_some() || labels.is_some();
+        let text = format!(
+            "UKO does not tell the version of the keystore {name}, so it cannot be changed safely. Update UKO, or make the spec fit the keystore."
+        );
+        return wanted.then(|| Verdict::Blocked(Fault::awaiting_person("KeystoreVersionUnknown", text)));
+    };
     if *claim == Claim::Adoptable {
         let change = KeystoreChange::Labels(LabelChange {
             description: Some(
@@ -207,8 +233,14 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
         }
         different
     };
-    if let Some(proxy) = tls_proxy(&want.path)
-        && differs("status.tlsProxy", &proxy, have.tls_proxy.as_deref().unwrap_or("none"))
+    if let (Some(location), Some(have)) = (&want.keystore.location, &have.azure_location)
+        && differs("spec.keystore.location", location, have)
+        && want.drift == DriftPolicy::Correct
+    {
+        change.azure_location = Some(location.clone());
+    }
+    if let (Some(proxy), Some(have)) = (tls_proxy(&want.path), &have.tls_proxy)
+        && differs("status.tlsProxy", &proxy, have)
         && want.drift == DriftPolicy::Correct
     {
         change.tls_proxy = Some(proxy);
@@ -229,6 +261,10 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
 
 fn healthy(case: Case<'_>) -> bool {
     case.seen.health.present().is_some_and(|status| status.health == Health::Ok)
+}
+
+fn proxy_left_over(case: Case<'_>, have: &Keystore) -> bool {
+    matches!(case.want.path, Path::Direct) && have.tls_proxy.as_ref().is_some_and(|proxy| !proxy.is_empty())
 }
 
 fn health(case: Case<'_>, keystore: &Keystore) -> Verdict<Step> {

@@ -19,10 +19,14 @@ use k8s_openapi::jiff::Timestamp;
 pub(super) use self::{keystore::is_ours, step::Step};
 use super::{Past, desired::Desired, observe::Observed};
 use crate::{
-    api::condition::ConditionType,
+    api::{
+        condition::ConditionType,
+        v1alpha1::{PlanAction, PlannedStep},
+    },
+    clouds::azure::PublicAccess,
     reconcile::{
         fault::Fault,
-        stage::{Plan, Stage, Verdict},
+        stage::{Plan, Seen, Stage, Verdict},
     },
 };
 
@@ -71,12 +75,49 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
         Stage { red_at_once: true, ..Stage::new(ConditionType::KeyEncryptionKeyHealthy, kek) },
         Stage::new(ConditionType::NetworkAccessApplied, access),
     ];
-    Plan { stages, drift }
+    let later = later(case, &stages);
+    Plan { stages, drift, later }
+}
+
+/// What is certain to follow, so that a reviewer of a plan sees everything that costs money or closes a door.
+fn later(case: Case<'_>, stages: &[Stage<Step>]) -> Vec<PlannedStep> {
+    let hidden = |condition| stages.iter().any(|s| s.condition == condition && matches!(s.verdict, Verdict::Behind(_)));
+    let (want, seen) = (case.want, case.seen);
+    let mut later = Vec::new();
+    let mut add = |action, resource: String, detail: &str| {
+        later.push(PlannedStep { action, resource, detail: detail.to_owned(), estimated_cost: None });
+    };
+    let new_endpoint = matches!(seen.endpoint, Seen::Absent);
+    if let Some(zone) = want.private_endpoint.as_ref().filter(|_| new_endpoint).and_then(|pe| pe.zone.as_ref()) {
+        add(PlanAction::Create, "DNS zone group uko-operator".to_owned(), &format!("in {}", zone.last_segment()));
+    }
+    let unregistered = seen.keystore.present().is_none() && case.past.keystore.is_none();
+    if unregistered && hidden(ConditionType::KeystoreConnected) && want.refused.is_none() {
+        let detail = format!("for Key Vault {}; a keystore costs money", want.vault.name);
+        add(PlanAction::Create, format!("keystore {}", want.keystore.name), &detail);
+    }
+    let open = seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
+    if want.close_public_access && open && hidden(ConditionType::NetworkAccessApplied) {
+        add(
+            PlanAction::Update,
+            "Key Vault".to_owned(),
+            "disable public network access, once the private path is proven",
+        );
+    }
+    later
 }
 
 /// The first of these stages that does not carry.
 fn first_open<const N: usize>(stages: [(ConditionType, &Verdict<Step>); N]) -> Option<ConditionType> {
     stages.into_iter().find(|(_, verdict)| !verdict.carries()).map(|(condition, _)| condition)
+}
+
+/// Whether what a record of creation speaks of is there.
+pub(super) fn found(seen: &Observed, kind: &str) -> bool {
+    match kind {
+        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
+        _ => seen.keystore.present().is_some(),
+    }
 }
 
 /// Nothing is written while we do not know who we are.

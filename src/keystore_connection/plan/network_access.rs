@@ -2,14 +2,17 @@
 //!
 //! In: every fact about the path. Out: a verdict. Never: opens it again; closes it on a guess.
 
-use super::{Case, Step, faulty};
+use super::{Case, Step, faulty, path::tls_proxy};
 use crate::{
     api::condition::ConditionType,
     clouds::{
         azure::{ArmId, PublicAccess},
         ibm::Health,
     },
-    keystore_connection::{SPREADING, desired::Path},
+    keystore_connection::{
+        SPREADING,
+        desired::{Path, Target},
+    },
     reconcile::{
         fault::Fault,
         stage::{Seen, Verdict},
@@ -48,6 +51,9 @@ pub(super) fn network_access_applied(
         }
         PublicAccess::Enabled | PublicAccess::Other(_) => {}
     }
+    if case.past.memory.path_lost == Some(true) {
+        return Verdict::Blocked(path_lost_fault(case));
+    }
     if case.past.memory.reopened_by_others.unwrap_or_default() >= REVERSALS {
         return Verdict::Blocked(Fault::awaiting_person(
             "PublicAccessDrift",
@@ -80,6 +86,15 @@ pub(in crate::keystore_connection) fn unproven(case: Case<'_>) -> Option<String>
     let (Some(wanted), Some(endpoint)) = (&case.want.private_endpoint, case.seen.endpoint.present()) else {
         return Some("without spec.privateEndpoint nobody here can prove the private path. Let the operator manage it, or close the address by hand.".to_owned());
     };
+    let hosted = case.want.login.as_ref().is_ok_and(|login| matches!(login.target, Target::Hpcs { .. }));
+    if hosted && matches!(case.want.path, Path::Direct) {
+        return Some("UKO in IBM Cloud goes to the public address. Set connectorEndpointRef or tlsProxy.".to_owned());
+    }
+    let proxy = tls_proxy(&case.want.path);
+    if case.seen.keystore.present().is_none_or(|keystore| keystore.tls_proxy.clone().filter(|p| !p.is_empty()) != proxy)
+    {
+        return Some("the keystore in UKO does not go the way that the spec names.".to_owned());
+    }
     let there = case.seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
     let approved = |state: &crate::clouds::azure::ConnectionState| {
         state.status == crate::clouds::azure::ConnectionStatus::Approved
@@ -132,6 +147,10 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
     let status = case.seen.health.present()?;
     match (since, status.last_heartbeat) {
         (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat >= since => None,
+        (Some(since), None) if case.now.as_second() - since > 600 => Some(Verdict::Blocked(Fault::awaiting_person(
+            "PrivatePathUnproven",
+            "The public address stays open: UKO does not say when it last reached the Key Vault. Close it by hand once you have seen that keys flow.",
+        ))),
         (_, _) => Some(Verdict::in_progress(
             "PublicAccessInProgress",
             "The path is complete; before the public address is closed, UKO must have been seen well over it once more.",
@@ -143,12 +162,16 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
 /// UKO turned unhealthy within a quarter of an hour after we closed the public address.
 pub(super) fn path_lost(case: Case<'_>) -> Option<Fault> {
     let closed = case.past.memory.closed_at.as_ref()?;
-    let lost = case.past.memory.path_lost.unwrap_or_default() || age(closed, case.now) < SPREADING;
-    lost.then(|| {
-        let vault = &case.want.vault.name;
-        Fault::awaiting_person(
-            "PathLostAfterClosing",
-            format!("UKO lost the Key Vault right after its public address was closed, so it had not come over the private path. To open it again: az keyvault update --name {vault} --public-network-access Enabled. It is not opened by itself."),
-        )
-    })
+    let lost = case.past.memory.path_lost == Some(true) || age(closed, case.now) < SPREADING;
+    lost.then(|| path_lost_fault(case))
+}
+
+fn path_lost_fault(case: Case<'_>) -> Fault {
+    let vault = &case.want.vault.name;
+    Fault::awaiting_person(
+        "PathLostAfterClosing",
+        format!(
+            "UKO lost the Key Vault right after its public address was closed, so it had not come over the private path. To open it again: az keyvault update --name {vault} --public-network-access Enabled. The operator neither opens it nor closes it again before this object's spec or Secrets change."
+        ),
+    )
 }

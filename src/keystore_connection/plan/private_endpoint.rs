@@ -28,6 +28,10 @@ use crate::{
 
 /// How long the two sides of a connection may disagree before someone is told [P].
 const LAG: Duration = Duration::from_mins(10);
+/// Tags are set back once in this time: an Azure Policy that sets its own must not become a fight.
+const TAG_PEACE: Duration = Duration::from_mins(30);
+/// Azure has finished an endpoint long before [P].
+const BUDGET: Duration = Duration::from_mins(15);
 /// How often a failed endpoint is asked for again before a person is.
 const TRIES: u32 = 3;
 
@@ -56,6 +60,11 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
         Seen::NotLooked => return Verdict::Behind(ConditionType::CredentialsValid),
         Seen::Unknown(fault) => return faulty(fault),
         Seen::Absent if !vault.carries() => return Verdict::Behind(ConditionType::VaultReady),
+        Seen::Absent if case.past.private_endpoint.is_some() && case.want.drift == DriftPolicy::Report => {
+            let text =
+                "The private endpoint is gone, and driftPolicy is Report: set it to Correct to have it made again.";
+            return Verdict::Blocked(Fault::awaiting_person("PrivateEndpointGone", text));
+        }
         Seen::Absent => return create(case, wanted),
         Seen::Present(endpoint) => endpoint,
     };
@@ -86,6 +95,10 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
             ),
         });
     }
+    if endpoint.provisioning_state.is_running() && working_for(case) > BUDGET {
+        let text = "Azure has not finished the private endpoint within 15 minutes. Look at its activity log.";
+        return Verdict::Blocked(Fault::awaiting_person("OperationTimedOut", text));
+    }
     if endpoint.provisioning_state.is_running() {
         return Verdict::in_progress("PrivateEndpointInProgress", "Azure is working on the private endpoint.", None);
     }
@@ -93,6 +106,18 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
         return verdict;
     }
     provisioned(case, wanted, endpoint)
+}
+
+/// Since when Azure has been working on it, as far as we know.
+fn working_for(case: Case<'_>) -> Duration {
+    let stage = ConditionType::PrivateEndpointReady.as_str();
+    let row = case.past.memory.failures.iter().find(|row| row.stage == stage);
+    row.filter(|row| matches!(row.reason.as_str(), "PrivateEndpointInProgress" | "OperationTimedOut")).map_or(
+        Duration::ZERO,
+        |row| {
+            if row.reason == "OperationTimedOut" { Duration::MAX } else { age(&row.since, case.now) }
+        },
+    )
 }
 
 fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
@@ -142,10 +167,15 @@ fn create(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
         );
         return Verdict::Blocked(Fault::invalid("LocationInvalid", text));
     }
+    let neighbours = match &case.seen.neighbours {
+        Seen::Unknown(fault) => return faulty(fault),
+        Seen::Present(neighbours) => neighbours.as_slice(),
+        Seen::Absent | Seen::NotLooked => &[],
+    };
     let in_network = |other: &&PrivateEndpoint| {
         other.subnet_id.as_ref().and_then(ArmId::parent).is_some_and(|network| network.same_as(&wanted.network))
     };
-    if let Some(other) = case.seen.neighbours.iter().find(in_network) {
+    if let Some(other) = neighbours.iter().find(in_network) {
         let text = format!(
             "Private endpoint {} already leads to this Key Vault from the same virtual network; a second one would take over its name in DNS. Name that one in spec.privateEndpoint with adoptionPolicy IfUnowned, or remove it.",
             other.name
@@ -219,7 +249,8 @@ fn tags(
             have: endpoint.tag(name).unwrap_or_default().to_owned(),
         });
     }
-    if case.want.drift == DriftPolicy::Report && !adopt {
+    let fought = case.past.memory.tags_set_at.as_ref().is_some_and(|at| age(at, case.now) < TAG_PEACE);
+    if (case.want.drift == DriftPolicy::Report || fought) && !adopt {
         return None;
     }
     let mut tags: BTreeMap<String, String> = endpoint.tags.clone();
@@ -279,6 +310,9 @@ fn approved(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateEn
                 "Private endpoint {name} was disconnected on the Key Vault and can never be used again. Delete it: a new one is then made."
             );
             Verdict::Blocked(Fault::awaiting_person("PrivateEndpointDisconnected", text))
+        }
+        (_, Some(ConnectionStatus::Pending)) if there.is_some_and(|c| c.provisioning_state.is_running()) => {
+            lagging(case, &format!("Azure is still working on the connection of private endpoint {name}."))
         }
         (_, Some(ConnectionStatus::Pending)) => pending(wanted, name, there.map(|connection| connection.name.clone())),
         (ConnectionStatus::Pending, None) => {
@@ -356,6 +390,15 @@ fn addressed(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateE
             "Azure is writing the private endpoint's name into DNS.",
             None,
         ),
+        (Some(group), _)
+            if matches!(group.provisioning_state, ProvisioningState::Failed | ProvisioningState::Canceled) =>
+        {
+            let text = format!(
+                "Azure could not finish the DNS zone group {} of private endpoint {}. Look at the activity log; delete the group to have it made anew.",
+                group.name, endpoint.name
+            );
+            Verdict::Blocked(Fault::awaiting_person("DnsZoneGroupFailed", text))
+        }
         (Some(_), _) => met(record(case, address)),
         (None, Some(other)) => {
             let text = format!(

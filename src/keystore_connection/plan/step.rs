@@ -112,7 +112,25 @@ impl Step {
         }
     }
 
-    /// Whether it changes the Key Vault, of which one change runs at a time.
+    /// What else must not be changed by two objects at once: they would both find it missing, or busy.
+    pub(crate) fn also_locks(&self) -> Option<String> {
+        match self {
+            Self::CreatePrivateEndpoint { draft, .. } => Some(draft.subnet_id.as_str().to_ascii_lowercase()),
+            Self::CreateUkoVault { name, .. } => Some(format!("uko-vault/{name}")),
+            Self::GrantKeyPermissions { .. }
+            | Self::TagPrivateEndpoint { .. }
+            | Self::RetryPrivateEndpoint { .. }
+            | Self::ApproveConnection { .. }
+            | Self::CreateDnsZoneGroup { .. }
+            | Self::TestConnection(_)
+            | Self::CreateKeystore(_)
+            | Self::AdoptKeystore { .. }
+            | Self::UpdateKeystore { .. }
+            | Self::ClosePublicAccess => None,
+        }
+    }
+
+    /// Whether it changes the Key Vault, or what stands for it in UKO: one such change runs at a time.
     pub(crate) fn touches_key_vault(&self) -> bool {
         match self {
             Self::GrantKeyPermissions { .. }
@@ -120,11 +138,11 @@ impl Step {
             | Self::TagPrivateEndpoint { .. }
             | Self::RetryPrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
+            | Self::CreateKeystore(_)
             | Self::ClosePublicAccess => true,
             Self::CreateDnsZoneGroup { .. }
             | Self::CreateUkoVault { .. }
             | Self::TestConnection(_)
-            | Self::CreateKeystore(_)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. } => false,
         }

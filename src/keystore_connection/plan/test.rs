@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Step, keystore::is_ours, path::tls_proxy};
+use super::{Case, Step, path::tls_proxy};
 use crate::{
     api::{
         condition::ConditionType,
@@ -27,16 +27,21 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
     if want.connection_test == ConnectionTestPolicy::Skip && case.past.test_requested.is_none() {
         return Verdict::Skipped(Word { reason: "Skipped", message: "spec.connectionTest is Skip.".to_owned() });
     }
-    if let Some(stage) = open {
-        return Verdict::Behind(stage);
-    }
-    if case.quick && case.past.test_requested.is_none() {
+    let asked = case.past.test_requested.is_some();
+    if case.quick && open.is_none() && !asked {
         return Verdict::Unchanged;
     }
-    let registered =
-        case.seen.keystore.present().is_some_and(|keystore| is_ours(case, keystore)) || case.past.keystore.is_some();
-    if registered && case.past.test_requested.is_none() {
+    // One that is there is judged by its health, also before it is taken over; a dry run would stumble over its name.
+    let registered = match &case.seen.keystore {
+        Seen::Present(_) => true,
+        Seen::Absent => false,
+        Seen::Unknown(_) | Seen::NotLooked => case.past.keystore.is_some(),
+    };
+    if registered && !asked {
         return Verdict::met("JudgedByHealth", "The keystore is registered; UKO's own health judges the connection.");
+    }
+    if let Some(stage) = open {
+        return Verdict::Behind(stage);
     }
     let vault = match uko_vault(case) {
         Ok(id) => id,

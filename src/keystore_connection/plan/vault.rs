@@ -83,7 +83,11 @@ fn unfit(vault: &Vault, name: &str, variant: Variant) -> Option<Fault> {
         }
     }
     (!vault.soft_delete).then(|| {
-        let text = format!("Soft delete is off on Key Vault {name}: a deleted key would be gone for good. Turn it on: az keyvault update --name {name} --enable-soft-delete true");
+        // `az keyvault update` has no option for it any more: Azure turns it on for every new vault.
+        let text = format!(
+            "Soft delete is off on Key Vault {name}: a deleted key would be gone for good. Turn it on: az resource update --ids {} --set properties.enableSoftDelete=true",
+            vault.id.as_str()
+        );
         Fault::awaiting_person("SoftDeleteDisabled", text)
     })
 }

@@ -89,6 +89,12 @@ pub struct Flags {
     #[arg(long, value_name = "DURATION", env = "UKO_OPERATOR_LEASE_RETRY_PERIOD", default_value = "2s", value_parser = duration::parse)]
     pub lease_retry_period: Duration,
 
+    /// How long a create whose answer was lost may still take effect: before that it is looked for and not sent again.
+    ///
+    /// A leader that took an expired Lease creates nothing that could double for as long. At least `--request-timeout`.
+    #[arg(long, value_name = "DURATION", env = "UKO_OPERATOR_LOST_CREATE_TIMEOUT", default_value = "2m", value_parser = duration::parse)]
+    pub lost_create_timeout: Duration,
+
     /// PEM file with CAs to trust beside the system's, for the clouds and for proxies that break TLS.
     #[arg(long, value_name = "FILE", env = "UKO_OPERATOR_EXTRA_CA_FILE")]
     pub extra_ca_file: Option<PathBuf>,

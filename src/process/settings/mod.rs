@@ -118,6 +118,12 @@ fn check_durations(flags: &Flags) -> Result<(), InvalidSetting> {
             "must not be longer than --request-timeout, which it is part of",
         ));
     }
+    if flags.lost_create_timeout < flags.request_timeout {
+        return Err(InvalidSetting::new(
+            "--lost-create-timeout",
+            "must not be shorter than --request-timeout, for which a create may be on its way",
+        ));
+    }
     if flags.backoff_initial > flags.backoff_max {
         return Err(InvalidSetting::new(
             "--backoff-initial",

@@ -34,6 +34,7 @@ fn without_flags_the_documented_defaults_hold() {
     assert_eq!(settings.log_level, "info");
     assert_eq!(settings.flags.lease_duration, Duration::from_secs(15));
     assert_eq!(settings.flags.lease_renew_deadline, Duration::from_secs(10));
+    assert_eq!(settings.flags.lost_create_timeout, crate::reconcile::leadership::CREATE_PAUSE);
     assert_eq!(settings.flags.min_interval, Duration::from_mins(1));
     assert_eq!(settings.flags.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.flags.link_scope, LinkScope::Connectors);
@@ -65,6 +66,7 @@ fn a_refusal_names_the_flag_and_the_cure() {
         (vec!["--lease-retry-period", "6s"], "--lease-retry-period", "half of --lease-renew-deadline"),
         (vec!["--lease-duration", "15500ms"], "--lease-duration", "whole seconds"),
         (vec!["--connect-timeout", "31s"], "--connect-timeout", "--request-timeout"),
+        (vec!["--lost-create-timeout", "29s"], "--lost-create-timeout", "--request-timeout"),
         (vec!["--backoff-initial", "3m"], "--backoff-initial", "--backoff-max"),
         (vec!["--watch-namespace", "Keys"], "--watch-namespace", "lower-case"),
         (vec!["--namespace", "a/b"], "--namespace", "lower-case"),

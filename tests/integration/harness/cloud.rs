@@ -94,6 +94,11 @@ impl Cloud {
         self.ask(self.http.post(self.url("faults")).json(fault)).await;
     }
 
+    /// Takes every fault back.
+    pub(crate) async fn no_faults(&self) {
+        self.ask(self.http.delete(self.url("faults"))).await;
+    }
+
     /// Back to the seed, without faults.
     pub(crate) async fn reset(&self) {
         self.ask(self.http.post(self.url("reset"))).await;

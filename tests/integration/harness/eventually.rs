@@ -10,6 +10,8 @@ use std::{
 /// Generous, because CI is slow; a test that passes never waits for it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 const BETWEEN: Duration = Duration::from_millis(250);
+/// For a test that must act before the operator's next step.
+const CLOSELY: Duration = Duration::from_millis(10);
 
 /// Tries until `attempt` answers `Ok`.
 ///
@@ -30,6 +32,23 @@ pub(crate) async fn eventually<T, E: Display>(
 pub(crate) async fn try_eventually<T, E: Display>(
     what: &str,
     deadline: Duration,
+    attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, String> {
+    watched(what, deadline, BETWEEN, attempt).await
+}
+
+/// Tries until `attempt` answers `Ok`, so often that the caller can act on it at once.
+pub(crate) async fn promptly<T, E: Display>(
+    what: &str,
+    attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, String> {
+    watched(what, DEADLINE, CLOSELY, attempt).await
+}
+
+async fn watched<T, E: Display>(
+    what: &str,
+    deadline: Duration,
+    between: Duration,
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, String> {
     let started = Instant::now();
@@ -39,7 +58,7 @@ pub(crate) async fn try_eventually<T, E: Display>(
             Err(seen) if started.elapsed() >= deadline => {
                 return Err(format!("{what}: not within {deadline:?}; last seen: {seen}"));
             }
-            Err(_) => tokio::time::sleep(BETWEEN).await,
+            Err(_) => tokio::time::sleep(between).await,
         }
     }
 }

@@ -15,7 +15,8 @@ pub(crate) struct Fixture {
     pub(crate) endpoint: Value,
     /// `AzureKeystoreConnection` payments.
     pub(crate) connection: Value,
-    seed: Value,
+    /// What is in the cloud at the start.
+    pub(crate) seed: Value,
 }
 
 impl Fixture {

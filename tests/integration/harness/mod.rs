@@ -6,15 +6,16 @@
 mod cloud;
 mod cluster;
 mod eventually;
-mod fixture;
+pub(crate) mod fixture;
 mod folder;
 mod leaks;
 mod operator;
+pub(crate) mod story;
 mod world;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use cluster::{Cluster, api_resource};
-pub(crate) use eventually::{DEADLINE, eventually};
-pub(crate) use fixture::{Fixture, sample};
+pub(crate) use eventually::{DEADLINE, eventually, promptly};
+pub(crate) use fixture::{Fixture, add, at, sample, set};
 pub(crate) use operator::{Operator, Options};
 pub(crate) use world::World;

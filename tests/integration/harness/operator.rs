@@ -101,6 +101,17 @@ impl Operator {
         Self { child, folder }
     }
 
+    /// Replaces its policy file, as the kubelet does when a ConfigMap changes: in one step.
+    pub(crate) fn set_policy(&self, policy: &Value) {
+        self.write_policy(&policy.to_string());
+    }
+
+    /// The same with a text, right or wrong.
+    pub(crate) fn write_policy(&self, text: &str) {
+        fs::write(self.folder.join("policy.new"), text).unwrap();
+        fs::rename(self.folder.join("policy.new"), self.folder.join("policy.yaml")).unwrap();
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

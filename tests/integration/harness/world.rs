@@ -10,12 +10,14 @@ use kube::{
     core::DynamicObject,
 };
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     Cloud, Cluster, Fixture, Operator, Options, api_resource,
     eventually::{DEADLINE, try_eventually},
     fixture::{at, documents},
     leaks,
+    story::{condition, says, text},
 };
 
 /// Everything a test needs.
@@ -31,7 +33,11 @@ pub(crate) struct World {
     /// Secrets, manifests and policy with this cloud's names.
     pub(crate) fixture: Fixture,
     client: Client,
+    _place: SemaphorePermit<'static>,
 }
+
+/// So many worlds at once: each is two processes, and the machine may have two cores.
+static PLACES: Semaphore = Semaphore::const_new(4);
 
 impl World {
     /// Cloud, namespace, Secrets and operator; no object of ours yet.
@@ -47,9 +53,10 @@ impl World {
         world
     }
 
-    /// Cloud, namespace and Secrets only.
+    /// Cloud, namespace and Secrets only. The cloud answers at once where the real one takes minutes.
     pub(crate) async fn without_operator(name: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let place = PLACES.acquire().await.unwrap();
         let (cluster, cloud) = tokio::join!(Cluster::with_crds(), Cloud::start());
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let world = Self {
@@ -59,7 +66,9 @@ impl World {
             operator: None,
             cluster,
             cloud,
+            _place: place,
         };
+        world.cloud.patch(&json!({"settings": {"operationPolls": 0, "retryAfterSeconds": 0}})).await;
         world.create_namespace().await;
         for secret in &world.fixture.secrets {
             world.apply_value(secret).await.unwrap();
@@ -103,6 +112,12 @@ impl World {
         serde_json::to_value(patched).unwrap()
     }
 
+    /// Takes an object's status away, as a restore from a backup does.
+    pub(crate) async fn wipe_status(&self, kind: &str, name: &str) {
+        let nothing = Patch::Merge(json!({ "status": null }));
+        self.api(kind).patch_status(name, &PatchParams::default(), &nothing).await.unwrap();
+    }
+
     /// Deletes an object.
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
@@ -122,7 +137,7 @@ impl World {
 
     /// One condition of an object.
     pub(crate) async fn condition(&self, kind: &str, name: &str, type_: &str) -> Option<Value> {
-        condition_of(&self.get(kind, name).await?, type_)
+        condition(&self.get(kind, name).await?, type_).cloned()
     }
 
     /// Waits until a condition says `want` of the object's present generation: `True`, or with a reason `False/Denied`.
@@ -133,7 +148,7 @@ impl World {
         let what = format!("{kind} {name} has {type_}={want}");
         self.eventually(&what, async || {
             let object = self.get(kind, name).await.ok_or("no such object")?;
-            let condition = condition_of(&object, type_).ok_or("no such condition")?;
+            let condition = condition(&object, type_).ok_or("no such condition")?.clone();
             let current = condition.get("observedGeneration") == object.pointer("/metadata/generation");
             if current && says(&condition, want) { Ok(condition) } else { Err(condition.to_string()) }
         })
@@ -196,7 +211,8 @@ impl World {
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    async fn diagnosis(&self) -> String {
+    /// What the world looks like, for a failed test.
+    pub(crate) async fn diagnosis(&self) -> String {
         let mut parts = Vec::new();
         for kind in ["ConnectorEndpoint", "AzureKeystoreConnection"] {
             for object in self.list(kind).await {
@@ -223,23 +239,4 @@ impl Drop for World {
             let _left = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]).output();
         }
     }
-}
-
-/// Whether a condition has a status, and a reason where one is asked for.
-fn says(condition: &Value, want: &str) -> bool {
-    let (status, reason) = match want.split_once('/') {
-        Some((status, reason)) => (status, Some(reason)),
-        None => (want, None),
-    };
-    text(condition, "/status") == status && reason.is_none_or(|reason| text(condition, "/reason") == reason)
-}
-
-fn condition_of(object: &Value, type_: &str) -> Option<Value> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
-    let found = conditions.iter().find(|one| text(one, "/type") == type_);
-    found.cloned()
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }

@@ -82,12 +82,12 @@ fn quota(operation: &'static str) -> Verdict {
     match operation {
         "CreateSource" => (
             Class::AwaitingPerson,
-            "SourceQuotaExceeded",
+            "AwaitingQuota",
             "The connector can hold no more sources; remove unused ones, or ask IBM for a higher quota.",
         ),
         _endpoint => (
             Class::AwaitingPerson,
-            "EndpointQuotaExceeded",
+            "AwaitingQuota",
             "The connector can hold no more endpoints (25 of type location); remove unused ones, or use another connector.",
         ),
     }
@@ -178,7 +178,7 @@ mod tests {
         let body = r#"{"message":"The number of endpoints exceeds the limit of this connector."}"#;
         for status in [400, 403, 409, 422] {
             let error = link(&answer(Service::Link, "CreateEndpoint", status, body));
-            assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "EndpointQuotaExceeded"));
+            assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "AwaitingQuota"));
         }
         let error = link(&answer(Service::Link, "UpdateEndpoint", 400, body));
         assert_eq!(error.reason, "LinkRequestRejected");

@@ -27,7 +27,7 @@ impl SatelliteWriter {
     ///
     /// Shape: `POST …/endpoints`, 200 or 201; no address yet. Uniqueness of names is undocumented \[I\].
     /// # Errors
-    /// `AwaitingPerson`, reason `EndpointQuotaExceeded`. `Conflict`, reason `EndpointNameTaken`. With `outcome_unknown` set
+    /// `AwaitingPerson`, reason `AwaitingQuota`. `Conflict`, reason `EndpointNameTaken`. With `outcome_unknown` set
     /// it may exist: list and compare `display_name` before repeating.
     /// # Cancel safety
     /// None: dropped in flight, the endpoint may exist.

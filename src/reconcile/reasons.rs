@@ -1,0 +1,35 @@
+//! The reasons that both controllers share: Kubernetes, Secrets, order, ownership.
+//!
+//! In: nothing. Out: the sentence that `docs/reasons/` opens each of them with. Never: advice for one case; that is the condition's message.
+
+/// Each reason with what it means; `tests/reasons.rs` holds it against the literals of the source.
+pub const REASONS: &[(&str, &str)] = &[
+    (
+        "ClaimConflict",
+        "Something of the wanted name is already there and is marked as another owner's, or nobody marked it.",
+    ),
+    (
+        "CreationOutcomeInProgress",
+        "An earlier request may still take effect, so the clouds are asked again before a new one is sent.",
+    ),
+    ("DriftReported", "Managed fields differ outside, and driftPolicy is Report, so they stay."),
+    ("KubernetesForbidden", "The API server refused the operator."),
+    ("KubernetesRefused", "The API server refused a call; this is retried."),
+    ("KubernetesUnavailable", "The API server did not answer; this is retried."),
+    ("NotLeader", "This process may not write any more; the next leader goes on."),
+    ("NotLooked", "Nobody has looked at this yet."),
+    (
+        "OtherChangeInProgress",
+        "Another object is changing the same Key Vault, subnet or connector; one change at a time.",
+    ),
+    ("SecretForbidden", "The operator may not read a Secret that the spec names."),
+    ("SecretKeyEmpty", "The key in the Secret is empty."),
+    ("SecretKeyInvalid", "The value in the Secret is not text (UTF-8)."),
+    ("SecretKeyMissing", "The Secret has no key of that name."),
+    ("SecretNotFound", "The Secret that the spec names is not in the object's namespace."),
+    ("SpecInvalid", "The spec contradicts itself in a way that the CRD should have refused."),
+    (
+        "WaitingForEarlierStage",
+        "This stage is looked at or worked on once an earlier one is met; the message names it.",
+    ),
+];

@@ -1,0 +1,45 @@
+//! What the process says of itself: probes and metrics, in the names that alerts are written with.
+
+use crate::harness::{
+    World,
+    story::{CONNECTION, NAME},
+};
+
+#[tokio::test]
+async fn metrics_tell_reconciles_calls_durations_and_states_in_stable_names() {
+    let world = World::start("metrics").await;
+    world.apply_fixture().await;
+    world.is_ready().await;
+    let here = format!("namespace=\"{}\",name=\"{NAME}\"", world.namespace);
+    let wanted = [
+        "uko_operator_build_info{version=\"".to_owned(),
+        "uko_operator_leader 1".to_owned(),
+        "uko_operator_policy_valid 1".to_owned(),
+        format!("uko_operator_reconciles_total{{kind=\"{CONNECTION}\",outcome=\"settled\"}}"),
+        format!("uko_operator_reconcile_duration_seconds_count{{kind=\"{CONNECTION}\"}}"),
+        "uko_operator_cloud_requests_total{cloud=\"arm\",operation=\"GetVault\",status=\"2xx\"}".to_owned(),
+        "uko_operator_cloud_requests_total{cloud=\"uko\",operation=\"CreateKeystore\",status=\"2xx\"} 1".to_owned(),
+        "uko_operator_cloud_request_duration_seconds_count{cloud=\"link\",operation=\"CreateEndpoint\"} 1".to_owned(),
+        format!(
+            "uko_operator_condition{{kind=\"{CONNECTION}\",{here},condition=\"Ready\",status=\"True\",reason=\"KeysCanFlow\"}} 1"
+        ),
+        format!("uko_operator_key_encryption_key_state{{{here},state=\"Healthy\"}} 1"),
+    ];
+    // The pass that made it Ready is counted a moment after its status was written.
+    world
+        .eventually("every metric is there", async || {
+            let metrics = world.operator.as_ref().unwrap().metrics().await;
+            let missing: Vec<&String> = wanted.iter().filter(|one| !metrics.contains(one.as_str())).collect();
+            if missing.is_empty() { Ok(()) } else { Err(format!("{missing:#?} in\n{metrics}")) }
+        })
+        .await;
+
+    world.merge(CONNECTION, NAME, &serde_json::json!({"spec": {"suspend": true}})).await;
+    let gone = format!("{here},condition=\"Ready\",status=\"True\",reason=\"KeysCanFlow\"");
+    world
+        .eventually("a state that is over is no series any more", async || {
+            let metrics = world.operator.as_ref().unwrap().metrics().await;
+            if metrics.contains(&gone) || !metrics.contains("reason=\"Suspended\"") { Err(metrics) } else { Ok(()) }
+        })
+        .await;
+}
