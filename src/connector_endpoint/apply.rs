@@ -23,18 +23,7 @@ pub(super) async fn step(
     }
     match send(writer, connector, step).await {
         Ok(()) => Done::Wrote,
-        Err(error) => Done::Failed(told(Fault::from(error))),
-    }
-}
-
-/// How many endpoints a connector takes is IBM's to say; a person frees one or takes another connector.
-fn told(fault: Fault) -> Fault {
-    match fault.reason {
-        "EndpointQuotaExceeded" | "SourceQuotaExceeded" => {
-            let text = "IBM Cloud takes no more on this connector. Remove what is not used, or name another connector in a new object.";
-            fault.worded("AwaitingQuota", text)
-        }
-        _ => fault,
+        Err(error) => Done::Failed(Fault::from(error)),
     }
 }
 

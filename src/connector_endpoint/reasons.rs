@@ -6,6 +6,11 @@
 pub const REASONS: &[(&str, &str)] = &[
     ("AccessControlApplied", "Only the allowed sources may use the endpoint."),
     ("AccessControlInProgress", "The access rule of the endpoint is being made, changed or bound."),
+    (
+        "AccessControlShared",
+        "The allowed sources may use the endpoint, and so may those of other access rules, which are not ours and stay.",
+    ),
+    ("AccessRuleInProgress", "The access rule is being created before the endpoint."),
     ("AddressInProgress", "IBM Cloud has not given the endpoint an address yet."),
     ("AdoptionInProgress", "Something that nobody owns is being taken over: the owner's mark is put on it."),
     ("ConnectorAmbiguous", "Several Satellite Connectors have this name in this region."),
@@ -17,6 +22,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("ConnectorFailed", "IBM Cloud says that the creation of the connector failed."),
     ("ConnectorInProgress", "IBM Cloud is still creating the connector."),
     ("DestinationInUse", "A new destination would cut off the connections that use this endpoint."),
+    ("EndpointGone", "The endpoint is gone, and driftPolicy is Report, so it is not made again."),
     ("EndpointInProgress", "The endpoint, or the access rule that comes before it, is being created."),
     ("EndpointProvisioned", "The endpoint exists as asked for and has an address."),
     ("EndpointReady", "IBM Cloud reaches the destination's host and port through the endpoint."),

@@ -7,6 +7,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("AdoptionMismatch", "Something that nobody owns has the wanted name, but differs in what cannot be changed."),
     ("ApprovalInProgress", "The private endpoint's connection is being approved on the Key Vault."),
     ("AwaitingApproval", "The private endpoint waits until a person approves it on the Key Vault."),
+    (
+        "AwaitingCostApproval",
+        "The namespace has as many keystores in this UKO as the policy file allows; a further one costs money and waits for a person.",
+    ),
     ("ConnectionInProgress", "Azure has not shown the same state on both sides of the private endpoint yet."),
     (
         "ConnectionTestFailed",
@@ -19,6 +23,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("ConnectorEndpointReady", "UKO goes through the address of the ConnectorEndpoint, which leads to this Key Vault."),
     ("ConnectorEndpointStalled", "The ConnectorEndpoint cannot go on before someone changes it."),
     ("DestinationMismatch", "The ConnectorEndpoint leads to something else than this Key Vault."),
+    ("DnsZoneGroupFailed", "Azure could not finish the DNS zone group of the private endpoint."),
     ("DnsZoneGroupInProgress", "The private endpoint's name is being written into DNS."),
     ("DnsZoneGroupMismatch", "The private endpoint has a DNS zone group for another zone than the spec names."),
     ("GrantInProgress", "Missing key permissions are being granted to UKO's service principal."),
@@ -59,9 +64,11 @@ pub const REASONS: &[(&str, &str)] = &[
         "The keystore is for another Key Vault, subscription, tenant, cloud or variant than the spec.",
     ),
     ("KeystoreUpdateInProgress", "The keystore differs from the spec and is being changed."),
+    ("KeystoreVersionUnknown", "UKO does not tell the version of the keystore, so it cannot be changed safely."),
     ("LocationInvalid", "The private endpoint must be in the region of its virtual network."),
     ("ObjectIdMismatch", "The object id in the spec is not that of the service principal."),
     ("ObjectIdUnknown", "Entra's token does not name the object id of the service principal."),
+    ("OperationTimedOut", "Azure has not finished the last change within 15 minutes."),
     (
         "PathLostAfterClosing",
         "UKO lost the Key Vault right after its public address was closed: it had not come over the private path.",
@@ -78,6 +85,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "PrivateEndpointFailed",
         "Azure could not finish the private endpoint, although it was asked for again three times.",
     ),
+    ("PrivateEndpointGone", "The private endpoint is gone, and driftPolicy is Report, so it is not made again."),
     ("PrivateEndpointImmutable", "The private endpoint differs from the spec in what Azure cannot change in place."),
     ("PrivateEndpointInProgress", "Azure is working on the private endpoint."),
     ("PrivateEndpointReady", "The private endpoint is approved on both sides and has an address."),

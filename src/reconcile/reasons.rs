@@ -8,6 +8,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "ClaimConflict",
         "Something of the wanted name is already there and is marked as another owner's, or nobody marked it.",
     ),
+    ("CorrectionFailed", "Managed fields were set back, and somebody changed them again."),
     (
         "CreationOutcomeInProgress",
         "An earlier request may still take effect, so the clouds are asked again before a new one is sent.",
@@ -22,6 +23,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "OtherChangeInProgress",
         "Another object is changing the same Key Vault, subnet or connector; one change at a time.",
     ),
+    ("Planned", "Mode is Plan: this stage has something to do, and status.plan says what."),
     ("SecretForbidden", "The operator may not read a Secret that the spec names."),
     ("SecretKeyEmpty", "The key in the Secret is empty."),
     ("SecretKeyInvalid", "The value in the Secret is not text (UTF-8)."),

@@ -11,7 +11,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("BrokerThrottled", "The broker of Hyper Protect Crypto Services asks for patience; the call is made again later."),
     (
         "BrokerUnavailable",
-        "The broker of Hyper Protect Crypto Services gave a server error or no answer; it is asked again.",
+        "The broker of Hyper Protect Crypto Services gave a server error, no answer, or a proxy answered in its place; it is asked again.",
     ),
     ("CaBundleInvalid", "The CA bundle of a self-managed UKO is not PEM or holds no certificate."),
     ("CertificateNotTrusted", "A server's certificate is not signed by a CA that the operator trusts."),
@@ -24,7 +24,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("EntraUnavailable", "Microsoft Entra is busy or gave no answer; it is asked again."),
     ("ExtraCaUnreadable", "The file of --extra-ca-file cannot be read."),
     ("IamThrottled", "IBM Cloud IAM asks for patience; the call is made again later."),
-    ("IamUnavailable", "IBM Cloud IAM gave a server error or no answer; it is asked again."),
+    (
+        "IamUnavailable",
+        "IBM Cloud IAM gave a server error, no answer, or a proxy answered in its place; it is asked again.",
+    ),
     ("LinkThrottled", "Satellite Link asks for patience; the call is made again later."),
     ("LinkUnavailable", "Satellite Link gave a server error or no answer; it is asked again."),
     ("MetadataServiceThrottled", "The metadata service of the node asks for patience; the call is made again later."),
@@ -32,7 +35,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("ProxyInvalid", "The URL of the proxy in the operator's environment cannot be used."),
     ("TlsSetupFailed", "The TLS client could not be set up."),
     ("UkoThrottled", "UKO asks for patience; the call is made again later."),
-    ("UkoUnavailable", "UKO gave a server error or no answer; it is asked again."),
+    ("UkoUnavailable", "UKO gave a server error, no answer, or a proxy answered in its place; it is asked again."),
     (
         "VaultNameUnresolvable",
         "The Key Vault's host name does not resolve: the vault is deleted, or lies in another cloud.",

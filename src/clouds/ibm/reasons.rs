@@ -6,6 +6,7 @@
 pub const REASONS: &[(&str, &str)] = &[
     ("ApiKeyInvalid", "IBM Cloud does not accept the API key (BXNIM0415E and its like)."),
     ("ApiVersionUnsupported", "The UKO server does not know /api/v4."),
+    ("AwaitingQuota", "The connector can hold no more endpoints or access rules."),
     ("BrokerPermissionDenied", "The identity may not see the Hyper Protect Crypto Services instance."),
     ("BrokerRequestRejected", "The broker of Hyper Protect Crypto Services refuses the request."),
     ("BrokerTokenRejected", "The broker of Hyper Protect Crypto Services refuses the IAM token."),
@@ -19,7 +20,6 @@ pub const REASONS: &[(&str, &str)] = &[
         "EndpointNotFound",
         "The endpoint is gone, or Satellite Link does not offer this call for connectors; it is looked at again.",
     ),
-    ("EndpointQuotaExceeded", "The connector can hold no more endpoints of type location."),
     ("HostInvalid", "A region or id in the spec makes no host name, so nothing was sent."),
     ("IamRequestRejected", "IBM Cloud IAM refuses the request in a way that the operator does not know."),
     ("IdInvalid", "An id in the spec is empty or no id at all, so nothing was sent."),
@@ -42,7 +42,6 @@ pub const REASONS: &[(&str, &str)] = &[
         "SourceNotFound",
         "The access rule is gone, or Satellite Link does not offer this call for connectors; it is looked at again.",
     ),
-    ("SourceQuotaExceeded", "The connector can hold no more access rules."),
     ("TooManyConnectors", "The account has more connectors than can be searched by name."),
     ("TrustedProfileNotLinked", "The trusted profile is not linked to the service account."),
     ("TrustedProfileRefused", "IBM Cloud refuses the trusted profile."),
