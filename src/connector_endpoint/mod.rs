@@ -19,7 +19,7 @@ use self::{
     plan::{Past, Step},
 };
 use crate::{
-    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode},
+    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
     clouds::{
         Clouds,
         ibm::{ConnectorId, EndpointId, Satellite},
@@ -47,7 +47,7 @@ struct Pass {
     seen: Observed,
     plan: Plan<Step>,
     done: Done,
-    pending: Option<crate::api::v1alpha1::PendingCreate>,
+    pending: Option<PendingCreate>,
     quick: bool,
 }
 
@@ -114,10 +114,16 @@ impl ConnectorEndpoints {
         status: &ConnectorEndpointStatus,
         now: Timestamp,
     ) -> Pass {
+        let owner = lock_owner(Kind::ConnectorEndpoint, key);
+        let open = |seen: &Observed| {
+            let there = |kind: &str| plan::is_there(want, seen, past, kind);
+            self.shared.on_record(&owner, status.pending_create.as_ref(), there, now)
+        };
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
             let plan = plan::plan(want, &seen, past, false);
-            return Pass { seen, plan, done: Done::Nothing, pending: None, quick: false };
+            let pending = open(&seen);
+            return Pass { seen, plan, done: Done::Nothing, pending, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
         if look.quick {
@@ -128,11 +134,12 @@ impl ConnectorEndpoints {
             }
         }
         let (seen, plan) = full_look(&satellite, want, past).await;
+        let open = open(&seen);
         let (done, pending) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
-                self.act(&satellite, &connector, step, key, status, now).await
+                self.act(&satellite, &connector, step, &owner, open, now).await
             }
-            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
+            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, open),
         };
         Pass { seen, plan, done, pending, quick: false }
     }
@@ -143,22 +150,23 @@ impl ConnectorEndpoints {
         satellite: &Satellite,
         connector: &ConnectorId,
         step: &Step,
-        key: &Key,
-        status: &ConnectorEndpointStatus,
+        owner: &str,
+        open: Option<PendingCreate>,
         now: Timestamp,
-    ) -> (Done, Option<crate::api::v1alpha1::PendingCreate>) {
-        let owner = lock_owner(Kind::ConnectorEndpoint, key);
+    ) -> (Done, Option<PendingCreate>) {
         let locks = [format!("connector/{}", connector.as_str())];
-        let pending = status.pending_create.as_ref();
-        match self.shared.turn(&owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(owner, &locks, step.creates(), open.as_ref(), now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
-            Turn::Held(word, wait) => return (Done::Held(word, wait), pending.cloned()),
+            Turn::Held(word, wait) => return (Done::Held(word, wait), open),
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
-        self.shared.locks.clear(&owner);
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        self.shared.locks.clear(owner);
+        let pending = match step.creates() {
+            Some(_) => self.shared.after_create(owner, open.as_ref(), &done),
+            None => open,
+        };
+        (done, pending)
     }
 }
 

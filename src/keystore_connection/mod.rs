@@ -207,13 +207,15 @@ impl KeystoreConnections {
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
+        let there = |kind: &str| plan::is_there(&seen, kind);
+        let open = self.shared.on_record(&owner, status.pending_create.as_ref(), there, now);
         let (done, tested, pending) = match (&step, want.mode) {
-            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, status, now).await,
+            (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, open, now).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
-                self.act(&readers, want, past, step, &owner, status, now).await
+                self.act(&readers, want, past, step, &owner, open, now).await
             }
-            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
+            (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, open),
         };
         Pass { seen, plan, done, step, tested, pending, quick: false }
     }
@@ -227,7 +229,7 @@ impl KeystoreConnections {
         past: &Past<'_>,
         step: &Step,
         owner: &str,
-        status: &AzureKeystoreConnectionStatus,
+        open: Option<PendingCreate>,
         now: Timestamp,
     ) -> (Done, Option<ConnectionTestStatus>, Option<PendingCreate>) {
         let mut locks = Vec::new();
@@ -237,16 +239,18 @@ impl KeystoreConnections {
         if let Step::CreatePrivateEndpoint { draft, .. } = step {
             locks.push(draft.subnet_id.as_str().to_ascii_lowercase());
         }
-        let pending = status.pending_create.as_ref();
-        match self.shared.turn(owner, &locks, step.creates(), pending, now) {
+        match self.shared.turn(owner, &locks, step.creates(), open.as_ref(), now) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),
-            Turn::Held(why, pause) => return (Done::Held(why, pause), None, pending.cloned()),
+            Turn::Held(why, pause) => return (Done::Held(why, pause), None, open),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, now).await;
-        let lost = matches!(&done, Done::Failed(fault) if fault.outcome_unknown);
-        (done, tested, pending.cloned().filter(|_| lost && step.creates().is_some()))
+        let pending = match step.creates() {
+            Some(_) => self.shared.after_create(owner, open.as_ref(), &done),
+            None => open,
+        };
+        (done, tested, pending)
     }
 
     /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.

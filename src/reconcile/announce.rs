@@ -4,13 +4,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::{driver::Shared, stage::Word, summary::age};
+use super::{
+    driver::Shared,
+    stage::Word,
+    summary::{Done, age},
+};
 use crate::api::v1alpha1::PendingCreate;
 
 /// How many looks fit into the time in which a lost request may still take effect: one every ten seconds by default.
@@ -19,9 +23,17 @@ const LOOKS: u32 = 12;
 /// The announcements that this process made and has not used.
 #[derive(Debug)]
 pub(crate) struct Announced {
-    fresh: Mutex<HashMap<String, Time>>,
+    table: Mutex<Table>,
     /// A request that was sent and never answered has had its effect by then, or never will.
     lost_after: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// On record, not sent yet.
+    fresh: HashMap<String, Time>,
+    /// Sent, not answered. Status says the same, but it can be lost: with its object, or in a restore.
+    sent: HashMap<String, PendingCreate>,
 }
 
 /// Whether a step may be sent now.
@@ -68,6 +80,37 @@ impl Shared {
             self.pace.poll_interval.min(Duration::from_secs(2)),
         )
     }
+
+    /// What stays on record after a pass that sent no creation: a request that was never answered may still take effect,
+    /// whatever else could not be read this time. `there` says of a kind that it was seen.
+    pub(crate) fn on_record(
+        &self,
+        owner: &str,
+        pending: Option<&PendingCreate>,
+        there: impl Fn(&str) -> bool,
+        now: Timestamp,
+    ) -> Option<PendingCreate> {
+        let pending = pending?;
+        if there(&pending.kind) {
+            self.announced.answered(owner);
+            return None;
+        }
+        self.announced.is_open(pending, now).then(|| pending.clone())
+    }
+
+    /// What stays on record after a creation was sent.
+    pub(crate) fn after_create(
+        &self,
+        owner: &str,
+        pending: Option<&PendingCreate>,
+        done: &Done,
+    ) -> Option<PendingCreate> {
+        if matches!(done, Done::Failed(fault) if fault.outcome_unknown) {
+            return pending.cloned();
+        }
+        self.announced.answered(owner);
+        None
+    }
 }
 
 /// What may be done about a creation.
@@ -84,7 +127,7 @@ pub(crate) enum Permission {
 impl Announced {
     /// None yet. `lost_after` is `--lost-create-timeout`.
     pub(crate) fn new(lost_after: Duration) -> Self {
-        Self { fresh: Mutex::default(), lost_after }
+        Self { table: Mutex::default(), lost_after }
     }
 
     /// What `owner` may do about creating `kind`. `pause` is what a leader that took an expired lease still has to wait.
@@ -96,21 +139,23 @@ impl Announced {
         pause: Duration,
         now: Timestamp,
     ) -> Permission {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.lock();
         if pause > Duration::ZERO {
             return Permission::Wait(pause.min(self.look_every()));
         }
-        let standing = pending.filter(|pending| pending.kind == kind);
-        if let Some(pending) = standing {
-            if fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
+        let known = [pending, table.sent.get(owner)].into_iter().flatten().filter(|pending| pending.kind == kind);
+        if let Some(pending) = known.max_by_key(|pending| pending.started_at.0).cloned() {
+            if table.fresh.remove(owner).is_some_and(|ours| ours == pending.started_at) {
+                table.sent.retain(|_, sent| self.is_open(sent, now));
+                table.sent.insert(owner.to_owned(), pending);
                 return Permission::Go;
             }
-            if age(&pending.started_at, now) < self.lost_after {
+            if self.is_open(&pending, now) {
                 return Permission::Wait(self.look_every());
             }
         }
         let started_at = Time(now);
-        fresh.insert(owner.to_owned(), started_at.clone());
+        table.fresh.insert(owner.to_owned(), started_at.clone());
         Permission::Announce(PendingCreate { kind: kind.to_owned(), started_at })
     }
 
@@ -119,15 +164,30 @@ impl Announced {
         self.lost_after / LOOKS
     }
 
-    /// The announcement was not used after all.
-    fn keep(&self, owner: &str, pending: &PendingCreate) {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.insert(owner.to_owned(), pending.started_at.clone());
+    /// Whether it may still take effect.
+    fn is_open(&self, pending: &PendingCreate, now: Timestamp) -> bool {
+        age(&pending.started_at, now) < self.lost_after
     }
 
-    /// Nothing is being created for `owner` any more.
+    /// The announcement was not used after all.
+    fn keep(&self, owner: &str, pending: &PendingCreate) {
+        let mut table = self.lock();
+        table.sent.remove(owner);
+        table.fresh.insert(owner.to_owned(), pending.started_at.clone());
+    }
+
+    /// The cloud said how it ended, or what was asked for is there.
+    fn answered(&self, owner: &str) {
+        self.lock().sent.remove(owner);
+    }
+
+    /// The object is gone. What was sent for it and never answered is not: an object of the same name owns it.
     pub(crate) fn forget(&self, owner: &str) {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+        self.lock().fresh.remove(owner);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -155,6 +215,17 @@ mod tests {
         let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
         assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
         assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(2)), Permission::Wait(EVERY));
+    }
+
+    #[test]
+    fn an_object_of_the_same_name_waits_for_what_its_predecessor_sent() {
+        let table = Announced::new(CREATE_PAUSE);
+        let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
+        table.forget("a");
+        assert_eq!(table.ask("a", "Keystore", None, Duration::ZERO, at(2)), Permission::Wait(EVERY));
+        table.answered("a");
+        announced(table.ask("a", "Keystore", None, Duration::ZERO, at(3)));
     }
 
     #[test]

@@ -157,6 +157,15 @@ pub(super) fn find_endpoint<'a>(want: &Desired, seen: &'a Observed, past: &Past)
         .or_else(|| all.iter().find(|endpoint| endpoint.display_name == want.draft.display_name))
 }
 
+/// Whether what a creation was announced for has been seen; the kinds are those of [`Step::creates`].
+pub(super) fn is_there(want: &Desired, seen: &Observed, past: &Past, kind: &str) -> bool {
+    match kind {
+        "Source" => matches!(our_source(want, seen), Ok(Some(_))),
+        "ConnectorEndpoint" => find_endpoint(want, seen, past).is_some(),
+        _ => false,
+    }
+}
+
 fn mark(endpoint: &Endpoint) -> Mark {
     endpoint.created_by.as_deref().map_or(Mark::None, Mark::find)
 }

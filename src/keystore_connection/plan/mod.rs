@@ -74,6 +74,15 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
     Plan { stages, drift }
 }
 
+/// Whether what a creation was announced for has been seen; the kinds are those of [`Step::creates`].
+pub(super) fn is_there(seen: &Observed, kind: &str) -> bool {
+    match kind {
+        "UkoVault" => seen.uko_vaults.present().is_some_and(|vaults| !vaults.is_empty()),
+        "Keystore" => seen.keystore.present().is_some(),
+        _ => false,
+    }
+}
+
 /// The first of these stages that does not carry.
 fn first_open<const N: usize>(stages: [(ConditionType, &Verdict<Step>); N]) -> Option<ConditionType> {
     stages.into_iter().find(|(_, verdict)| !verdict.carries()).map(|(condition, _)| condition)
