@@ -13,7 +13,7 @@ use super::{
     azure::{Credential, Entra, KeyVaultData, ResourceManager},
     hosts::{AzureCloud, LinkScope},
     http::{CloudMetrics, Error, Http, HttpSettings},
-    ibm::{Broker, Iam, IbmCredential, Satellite, Uko, UkoCredential, UkoUrl},
+    ibm::{AddressBook, Broker, Iam, IbmCredential, Satellite, Uko, UkoCredential, UkoUrl},
     token::{TokenCache, TokenKey},
 };
 
@@ -28,6 +28,7 @@ pub struct Clouds {
     entra: Entra,
     iam: Iam,
     link_scope: LinkScope,
+    uko_bases: AddressBook,
     stacks: Arc<Mutex<VecDeque<(TokenKey, Http)>>>,
 }
 
@@ -45,6 +46,7 @@ impl Clouds {
             http,
             tokens,
             link_scope,
+            uko_bases: AddressBook::default(),
             stacks: Arc::default(),
         })
     }
@@ -83,6 +85,27 @@ impl Clouds {
     #[must_use]
     pub fn broker(&self) -> Broker {
         Broker::new(self.http.clone(), self.iam.clone())
+    }
+
+    /// The address of a hosted instance's UKO: what the broker said within the last 30 minutes, else what it says now. An
+    /// address is no secret; whoever may use the instance is settled at the address itself.
+    ///
+    /// # Errors
+    /// Those of [`Broker::uko_url`]; a failure is not kept.
+    /// # Cancel safety
+    /// Safe: it only reads.
+    pub async fn uko_base(&self, region: &str, instance_id: &str, credential: &IbmCredential) -> Result<UkoUrl, Error> {
+        if let Some(base) = self.uko_bases.find(region, instance_id) {
+            return Ok(base);
+        }
+        let base = self.broker().uko_url(region, instance_id, credential).await?;
+        self.uko_bases.note(region, instance_id, &base);
+        Ok(base)
+    }
+
+    /// Has the broker asked again at the next [`Clouds::uko_base`], for instance because nothing answers at the address.
+    pub fn forget_uko_base(&self, region: &str, instance_id: &str) {
+        self.uko_bases.forget(region, instance_id);
     }
 
     /// A UKO at `base`.

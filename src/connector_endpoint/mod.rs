@@ -147,6 +147,8 @@ impl ConnectorEndpoints {
         }
         let seen_at = Seen { clock: now, looked: Instant::now() };
         let (seen, plan) = full_look(&satellite, want, past).await;
+        let owner = lock_owner(Kind::ConnectorEndpoint, key);
+        self.shared.announced.settle(&owner, |kind| plan::found(want, &seen, past, kind));
         let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
                 let pending = status.pending_create.as_ref();
@@ -177,6 +179,9 @@ impl ConnectorEndpoints {
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.shared.announced.settle(&owner, |kind| step.creates() == Some(kind));
+        }
         let lost = announce::lost(step.creates(), &done, driver::now());
         (done, lost)
     }

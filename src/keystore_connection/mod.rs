@@ -235,6 +235,7 @@ impl KeystoreConnections {
         }
         let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
         let step = plan.next().cloned();
+        self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
         let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {
             (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
@@ -271,6 +272,9 @@ impl KeystoreConnections {
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
+        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.shared.announced.settle(owner, |kind| step.creates() == Some(kind));
+        }
         let lost = announce::lost(step.creates(), &done, driver::now());
         (done, tested, lost)
     }

@@ -25,6 +25,8 @@ const LOOKS: u32 = 12;
 #[derive(Debug)]
 pub(crate) struct Announced {
     fresh: Mutex<HashMap<String, Time>>,
+    /// Sent and not seen yet. Status says the same, but it can be lost: with its object, or in a restore.
+    sent: Mutex<HashMap<String, PendingCreate>>,
     /// A request that was sent and never answered has had its effect by then, or never will.
     lost_after: Duration,
 }
@@ -128,7 +130,7 @@ pub(crate) enum Permission {
 impl Announced {
     /// None yet. `lost_after` is `--lost-create-timeout`.
     pub(crate) fn new(lost_after: Duration) -> Self {
-        Self { fresh: Mutex::default(), lost_after }
+        Self { fresh: Mutex::default(), sent: Mutex::default(), lost_after }
     }
 
     /// What `owner` may do about creating `kind`. `pause` is what a leader that took an expired lease still has to wait.
@@ -144,11 +146,15 @@ impl Announced {
         if pause > Duration::ZERO {
             return Permission::Wait(pause.min(self.look_every()));
         }
-        if let Some(pending) = pending {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.retain(|_, pending| summary::age(&pending.started_at, now) < self.lost_after);
+        let known = [pending, sent.get(owner)].into_iter().flatten().max_by_key(|known| known.started_at.0).cloned();
+        if let Some(pending) = known {
             let (old, ours) = (summary::age(&pending.started_at, now), pending.kind == kind);
             let unused = ours && fresh.remove(owner).is_some_and(|ours| ours == pending.started_at);
             // The record must still cover the request for a while after it is sent, or it is made anew.
             if unused && old < self.lost_after / 2 {
+                sent.insert(owner.to_owned(), pending);
                 return Permission::Go;
             }
             if !unused && old < self.lost_after {
@@ -170,8 +176,17 @@ impl Announced {
         self.lost_after / LOOKS
     }
 
+    /// What was sent is there, or was refused.
+    pub(crate) fn settle(&self, owner: &str, over: impl Fn(&str) -> bool) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.get(owner).is_some_and(|pending| over(&pending.kind)) {
+            sent.remove(owner);
+        }
+    }
+
     /// The announcement was not used after all.
     fn keep(&self, owner: &str, pending: &PendingCreate) {
+        self.settle(owner, |_| true);
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         fresh.insert(owner.to_owned(), pending.started_at.clone());
     }
@@ -215,6 +230,16 @@ mod tests {
         assert_eq!(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(119)), Permission::Wait(EVERY));
         let again = announced(successor.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(120)));
         assert_eq!(successor.ask("a", "Keystore", Some(&again), Duration::ZERO, at(121)), Permission::Go);
+    }
+
+    #[test]
+    fn what_was_sent_is_remembered_when_its_status_is_lost() {
+        let table = Announced::new(CREATE_PAUSE);
+        let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
+        assert_eq!(table.ask("a", "Keystore", Some(&pending), Duration::ZERO, at(1)), Permission::Go);
+        assert_eq!(table.ask("a", "Keystore", None, Duration::ZERO, at(5)), Permission::Wait(EVERY));
+        table.settle("a", |kind| kind == "Keystore");
+        announced(table.ask("a", "Keystore", None, Duration::ZERO, at(6)));
     }
 
     #[test]

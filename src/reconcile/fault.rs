@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::leadership::NotLeader;
 use crate::clouds::http::{Class, Error};
 
+/// The reason for a value that this version knows but does not act on.
+const NOT_YET_SUPPORTED: &str = "NotYetSupported";
+
 /// Something that keeps a stage from being met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -55,7 +58,12 @@ impl Fault {
 
     /// A value that this version knows but does not act on.
     pub(crate) fn not_yet_supported(field: &str, cure: &str) -> Self {
-        Self::invalid("NotYetSupported", format!("{field} is not supported by this version of the operator. {cure}"))
+        Self::invalid(NOT_YET_SUPPORTED, format!("{field} is not supported by this version of the operator. {cure}"))
+    }
+
+    /// Whether it is such a value.
+    pub(crate) fn is_not_yet_supported(&self) -> bool {
+        self.reason == NOT_YET_SUPPORTED
     }
 
     /// The same fault with another reason and message, for a stage that knows better what it means.

@@ -20,6 +20,8 @@ use cloud_in_a_box::server::{self, Options, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uko_operator::clouds::{
+    Clouds,
+    hosts::LinkScope,
     http::{Class, CloudMetrics, Http, HttpSettings, ProxySettings},
     ibm::{Broker, Iam, IbmCredential},
     token::TokenCache,
@@ -30,6 +32,7 @@ struct Ibm {
     running: Running,
     seed: Value,
     http: Http,
+    settings: HttpSettings,
     cache: Arc<TokenCache>,
     _folder: TempDir,
 }
@@ -46,7 +49,7 @@ impl Ibm {
             ..HttpSettings::default()
         };
         let http = Http::new(&settings, &CloudMetrics::default()).unwrap();
-        Self { running, seed, http, cache: Arc::default(), _folder: folder }
+        Self { running, seed, http, settings, cache: Arc::default(), _folder: folder }
     }
 
     fn iam(&self) -> Iam {
@@ -171,6 +174,42 @@ async fn the_broker_names_an_instances_address() {
     let url = broker.uko_url(&region, &instance, &ibm.api_key()).await.unwrap();
     assert_eq!(url.to_string(), ibm.text("/ibm/uko/url"));
     assert!(url.is_hosted());
+}
+
+#[tokio::test]
+async fn an_address_is_asked_for_once_until_it_is_forgotten_and_a_failure_is_not_kept() {
+    let ibm = Ibm::start().await;
+    let clouds = Clouds::new(&ibm.settings, &CloudMetrics::default(), LinkScope::Connectors).unwrap();
+    let (region, instance, key) = (ibm.text("/ibm/region"), ibm.text("/ibm/uko/instanceId"), ibm.api_key());
+    ibm.fault(json!({"service": "broker", "status": 403, "body": {"message": "no"}}));
+    let error = clouds.uko_base(&region, &instance, &key).await.unwrap_err();
+    assert_eq!((error.class, error.reason), (Class::AwaitingPerson, "BrokerPermissionDenied"));
+    let first = clouds.uko_base(&region, &instance, &key).await.unwrap();
+    assert_eq!(first.to_string(), ibm.text("/ibm/uko/url"));
+    assert_eq!(clouds.clone().uko_base(&region, &instance.to_uppercase(), &key).await.unwrap(), first);
+    assert_eq!(ibm.calls("broker").len(), 2);
+    clouds.forget_uko_base(&region, &instance);
+    assert_eq!(clouds.uko_base(&region, &instance, &key).await.unwrap(), first);
+    assert_eq!(ibm.calls("broker").len(), 3);
+}
+
+#[tokio::test]
+async fn the_page_of_a_proxy_blames_no_credential() {
+    let ibm = Ibm::start().await;
+    let page = json!({"status": 403, "body": "<html>Blocked by policy</html>"});
+    let broker = Broker::new(ibm.http.clone(), ibm.iam());
+    for (service, reason) in [("iam", "IamUnavailable"), ("broker", "BrokerUnavailable")] {
+        let mut rule = page.clone();
+        rule["service"] = json!(service);
+        ibm.fault(rule);
+        let error = broker
+            .uko_url(&ibm.text("/ibm/region"), &ibm.text("/ibm/uko/instanceId"), &ibm.api_key())
+            .await
+            .unwrap_err();
+        assert_eq!((error.class, error.reason), (Class::Transient, reason));
+        // What is left of the failure in the cache of tokens is over by then.
+        let_pass(Duration::from_secs(6)).await;
+    }
 }
 
 #[tokio::test]

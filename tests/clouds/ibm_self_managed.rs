@@ -42,10 +42,8 @@ fn oidc(ibm: &Ibm, provider: &str, password: &str) -> UkoCredential {
 #[tokio::test]
 async fn each_way_to_sign_in_reads_the_vault() {
     let ibm = Ibm::start().await;
-    let passcode = UkoCredential::Passcode {
-        user_id: own(&ibm, "passcode/userId").into(),
-        passcode: own(&ibm, "passcode/passcode").into(),
-    };
+    let passcode =
+        UkoCredential::Passcode { user_id: own(&ibm, "userId").into(), passcode: own(&ibm, "passcode").into() };
     let password = own(&ibm, "oidc/password");
     for (credential, certificate) in
         [(oidc(&ibm, "EkmfOpenIdConnect", &password), false), (passcode, false), (UkoCredential::MutualTls, true)]

@@ -105,6 +105,15 @@ async fn a_refused_token_is_replaced_once_and_then_denied() {
 }
 
 #[tokio::test]
+async fn a_login_page_in_front_of_uko_refuses_no_token() {
+    let ibm = Ibm::start().await;
+    let (uko, vault) = client(&ibm);
+    ibm.fault(json!({"service": "uko", "status": 401, "count": -1, "body": "<html>Sign in</html>"}));
+    let error = uko.vault(&vault).await.unwrap_err();
+    assert_eq!((error.class, error.reason), (Class::Transient, "UkoUnavailable"));
+}
+
+#[tokio::test]
 async fn outage_throttling_and_missing_rights_read_as_what_they_are() {
     for (fault, class, reason) in [
         (json!({"status": 503, "count": -1}), Class::Transient, "UkoUnavailable"),

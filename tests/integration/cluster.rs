@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::harness::{Cluster, DEADLINE, eventually};
+use crate::{
+    harness::{Cluster, DEADLINE, eventually},
+    refusals,
+};
 
 #[tokio::test]
 async fn the_cluster_answers_as_v1_37() {
@@ -12,6 +15,12 @@ async fn the_cluster_answers_as_v1_37() {
         assert_eq!(version.git_version, "v1.37.2");
     }
     assert_eq!(version.major, "1");
+}
+
+#[tokio::test]
+async fn every_bad_spec_is_refused_with_its_field_and_its_cure() {
+    let cluster = Cluster::with_crds().await;
+    refusals::every_refusal_names_field_and_cure(cluster.kubectl_path(), cluster.kubeconfig()).await;
 }
 
 #[tokio::test]

@@ -125,8 +125,7 @@ async fn a_manual_approval_waits_without_an_error_and_goes_on_once_it_is_given()
     assert!(announced.iter().any(|event| event.starts_with("Normal AwaitingApproval")), "{announced:#?}");
 
     let asked = world.cloud.last_request().await;
-    world.annotate(CONNECTION, "reconcile-requested-at", "1").await;
-    world.passes(CONNECTION, 1).await;
+    world.looks_again(CONNECTION).await;
     assert_eq!(world.cloud.writes_after(asked).await, [].into(), "it waits; it neither approves nor makes it anew");
 
     let vault = world.cloud.state().await["azure"]["vaults"][VAULT]["connections"].clone();

@@ -135,8 +135,7 @@ async fn a_rotated_password_reaches_uko_in_place_and_nothing_is_made_again() {
     assert_eq!(world.cloud.writes_after(before).await, [("uko PATCH".to_owned(), 1)].into());
     let gone = json!({"azure": {"tenants": {tenant: {"applications": {client: {"secrets": {"first": null}}}}}}});
     world.cloud.patch(&gone).await;
-    world.annotate(CONNECTION, "reconcile-requested-at", "1").await;
-    world.passes(CONNECTION, 1).await;
+    world.looks_again(CONNECTION).await;
     world.is_ready().await;
     world.no_secret_anywhere().await;
 }

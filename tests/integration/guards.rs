@@ -69,8 +69,7 @@ async fn a_broken_policy_file_allows_nothing_new_and_says_so() {
         })
         .await;
     let before = world.cloud.last_request().await;
-    world.annotate(CONNECTION, "reconcile-requested-at", "1").await;
-    world.passes(CONNECTION, 1).await;
+    world.looks_again(CONNECTION).await;
     assert_eq!(world.cloud.writes_after(before).await, [].into());
 }
 
@@ -90,8 +89,7 @@ async fn a_suspended_object_is_neither_looked_at_nor_changed() {
 
     let before = world.cloud.last_request().await;
     for kind in [CONNECTION, ENDPOINT] {
-        world.annotate(kind, "reconcile-requested-at", "1").await;
-        world.passes(kind, 1).await;
+        world.looks_again(kind).await;
     }
     assert_eq!(world.cloud.requests_after(before).await, Vec::<Value>::new());
     for kind in [CONNECTION, ENDPOINT] {

@@ -14,6 +14,7 @@
 
 mod cluster;
 mod crash;
+mod exactly_once;
 mod faults_of_azure;
 mod faults_of_ibm;
 mod faults_of_secrets;
@@ -21,9 +22,13 @@ mod guards;
 mod happy_path;
 mod harness;
 mod key_encryption_key;
+mod leadership;
 mod network_access;
 mod not_yet_supported;
 mod outages;
+mod ownership;
 mod process;
+mod refusals;
 mod samples;
 mod standing;
+mod variants;

@@ -4,6 +4,7 @@
 //! says when to look again.
 //! Never: decides, names a Kubernetes kind, follows a link that a server handed out, or shows what a server said.
 
+mod address_book;
 pub mod broker;
 pub mod iam;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod satellite;
 pub mod uko;
 mod word;
 
+pub(super) use address_book::AddressBook;
 pub use broker::Broker;
 pub use iam::{Iam, IbmCredential};
 pub use id::{ConnectorId, ETag, EndpointId, KeystoreId, SourceId, UkoVaultId};

@@ -53,6 +53,12 @@ pub(super) fn refusal(spec: &AzureKeystoreConnectionSpec, namespace: &str, polic
     not_yet_supported(spec).or_else(|| same_identity(spec)).or_else(|| not_allowed(spec, namespace, policy))
 }
 
+/// An identity of a kind that this version cannot use: then nobody else is asked either.
+pub(super) fn unsupported(operator: &Result<Credential, Fault>, login: &Result<Login, Fault>) -> Option<Fault> {
+    let faults = [operator.as_ref().err(), login.as_ref().err()];
+    faults.into_iter().flatten().find(|fault| fault.is_not_yet_supported()).cloned()
+}
+
 fn not_yet_supported(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
     if spec.deletion_policy == Some(DeletionPolicy::Delete) {
         return Some(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."));

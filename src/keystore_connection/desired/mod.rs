@@ -161,8 +161,10 @@ impl Desired {
             &azure.service_principal.password_secret_ref,
             "clientSecret",
         );
+        let operator = identity::operator(azure, secrets);
+        let login = identity::login(&spec.uko, secrets);
         Self {
-            refused: identity::refusal(spec, &key.0, policy),
+            refused: identity::refusal(spec, &key.0, policy).or_else(|| identity::unsupported(&operator, &login)),
             cloud: cloud(azure.cloud),
             vault: VaultId {
                 subscription_id: azure.subscription_id.to_string(),
@@ -177,8 +179,8 @@ impl Desired {
             password_secret: azure.service_principal.password_secret_ref.name.to_string(),
             client_id: azure.service_principal.client_id.to_string(),
             object_id: azure.service_principal.object_id.as_ref().map(ToString::to_string),
-            operator: identity::operator(azure, secrets),
-            login: identity::login(&spec.uko, secrets),
+            operator,
+            login,
             key_permissions: azure.key_permissions.unwrap_or_default(),
             close_public_access: azure.public_network_access.is_some(),
             private_endpoint: spec.private_endpoint.as_ref().and_then(|wanted| private_endpoint(wanted, &owner)),

@@ -133,11 +133,12 @@ fn names_lead_there(case: Case<'_>, network: &ArmId, address: &str) -> Option<St
         }
         Seen::Unknown(_) => return Some(format!("the vault's A record could not be read. {cure}")),
     }
-    let linked = case
-        .seen
-        .links
-        .present()
-        .is_some_and(|links| links.iter().any(|link| link.is_ready() && link.leads_to(network)));
+    let links = match &case.seen.links {
+        Seen::Present(links) => links.as_slice(),
+        Seen::Unknown(_) => return Some(format!("the private DNS zone's links could not be read. {cure}")),
+        Seen::Absent | Seen::NotLooked => &[],
+    };
+    let linked = links.iter().any(|link| link.is_ready() && link.leads_to(network));
     (!linked).then(|| format!("the private DNS zone is not linked to the endpoint's virtual network. {cure}"))
 }
 

@@ -11,7 +11,7 @@ mod stage;
 use std::{any::Any, env, fmt, future::Future, panic::AssertUnwindSafe, time::Instant};
 
 use futures::{FutureExt, StreamExt, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::{
     points::{Does, Moment, Point, points},
@@ -105,13 +105,17 @@ fn some() -> Vec<Crash> {
         },
         Crash::Random(..) => false,
     };
-    every().into_iter().filter(worth).chain(random().into_iter().take(3)).collect()
+    every().into_iter().filter(worth).chain(random().into_iter().take(4)).collect()
 }
 
+/// Two after everything was done, the rest anywhere.
 fn random() -> Vec<Crash> {
     let mut dice = fastrand::Rng::with_seed(SEED);
     let meanwhile = [Meanwhile::StatusIsWiped, Meanwhile::ObjectsAreReplaced, Meanwhile::Nothing];
-    (0..RANDOM).zip(meanwhile.into_iter().cycle()).map(|(_, what)| Crash::Random(dice.u64(50..1000), what)).collect()
+    let anywhere =
+        (0..RANDOM).zip(meanwhile.into_iter().cycle()).map(|(_, what)| Crash::Random(dice.u64(50..1000), what));
+    let at_the_end = [Meanwhile::StatusIsWiped, Meanwhile::ObjectsAreReplaced].map(|what| Crash::Random(1000, what));
+    at_the_end.into_iter().chain(anywhere).collect()
 }
 
 impl fmt::Display for Crash {
@@ -156,4 +160,36 @@ async fn run(crash: Crash, flow: u64) {
         Crash::At(_, Moment::After | Moment::Late) | Crash::Random(..) => None,
     };
     stage.judge(repeated).await;
+}
+
+/// The answer of a creation is lost and the operator lives; before the creation takes effect, the cloud is dark once.
+#[tokio::test]
+async fn a_lost_creation_is_not_forgotten_while_the_cloud_is_dark() {
+    let mut stage = Stage::new("dark").await;
+    let point = points().into_iter().find(|point| point.name == "keystore").unwrap();
+    let mut lost = point.fault(Moment::Late);
+    lost["commit_after_ms"] = json!(4000);
+    stage.world.cloud.fault(&lost).await;
+    stage.world.apply_fixture().await;
+    stage.start_operator();
+    stage.wait_for_fault().await;
+    let dark = json!({ "service": "uko", "method": "GET", "path": "/keystores", "status": 503, "retry_after": 1 });
+    stage.world.cloud.fault(&dark).await;
+    stage.settles().await;
+    stage.judge(None).await;
+}
+
+/// The answer of a creation is lost, and before it takes effect the objects lose all memory of it.
+#[tokio::test]
+async fn a_lost_creation_is_not_forgotten_with_the_objects() {
+    let mut stage = Stage::new("forgotten").await;
+    for point in points().into_iter().filter(|point| point.does == Does::Makes) {
+        stage.world.cloud.fault(&point.fault(Moment::Late)).await;
+    }
+    stage.world.apply_fixture().await;
+    stage.start_operator();
+    stage.wait_for_fault().await;
+    stage.replace().await;
+    stage.settles().await;
+    stage.judge(None).await;
 }

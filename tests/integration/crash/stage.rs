@@ -226,3 +226,16 @@ fn compare(place: &str, before: &Value, after: &Value, places: &mut Vec<String>)
         _ => places.push(place.to_owned()),
     }
 }
+
+#[test]
+fn what_belongs_to_others_is_missed_when_it_changes_or_goes() {
+    let before = json!({ "ibm": { "sources": { "theirs": { "addresses": ["10.0.0.0/8"] } }, "nextClientPort": 1 } });
+    let mut after = before.clone();
+    after["ibm"]["nextClientPort"] = json!(2);
+    after["ibm"]["sources"]["ours"] = json!({});
+    assert_eq!(touched(&before, &after), Vec::<String>::new());
+    after["ibm"]["sources"]["theirs"]["addresses"] = json!([]);
+    assert_eq!(touched(&before, &after), ["/ibm/sources/theirs/addresses"]);
+    after["ibm"]["sources"] = json!({});
+    assert_eq!(touched(&before, &after), ["/ibm/sources/theirs"]);
+}

@@ -83,6 +83,11 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// kubectl of its version.
+    pub(crate) fn kubectl_path(&self) -> &Path {
+        &self.kubectl
+    }
+
     /// Whether it goes away with this process, so that nothing in it needs tidying.
     pub(crate) fn is_ours(&self) -> bool {
         self.ours.is_some()

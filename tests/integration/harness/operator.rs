@@ -141,6 +141,15 @@ impl Operator {
         found.unwrap_or_else(|message| panic!("{message}\n{}", self.log_tail(30)))
     }
 
+    /// Waits until it sees the API server, the CRDs and the Lease: `/readyz` says so.
+    pub(crate) async fn is_answering(&self) {
+        eventually("the operator is ready", PROCESS_DEADLINE, async || match self.get("/readyz").await {
+            (200, _) => Ok(()),
+            (status, body) => Err(format!("{status} {body}")),
+        })
+        .await;
+    }
+
     /// Status and body of one of its own pages.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let url = format!("http://{}{path}", self.address().await);

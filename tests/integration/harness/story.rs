@@ -2,6 +2,8 @@
 //!
 //! In: a [`World`] and expectations. Out: the object once everything fits, or a panic with all that did not. Never: a fixed delay.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 
 use super::World;
@@ -200,12 +202,24 @@ impl World {
         self.merge(kind, NAME, &json!({ "metadata": { "annotations": { name: value } } })).await;
     }
 
+    /// Asks for a look at an object of the samples, and waits for a pass over its kind.
+    pub(crate) async fn looks_again(&self, kind: &str) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let before = self.passes_so_far(kind).await;
+        self.annotate(kind, "reconcile-requested-at", &format!("look-{}", COUNT.fetch_add(1, Ordering::Relaxed))).await;
+        self.passes_reach(kind, before + 1).await;
+    }
+
     /// Waits until the operator made `more` passes over objects of a kind: the evidence that it had the chance to act.
     pub(crate) async fn passes(&self, kind: &str, more: u64) {
         let before = self.passes_so_far(kind).await;
-        self.eventually(&format!("{more} more passes over {kind}"), async || {
+        self.passes_reach(kind, before + more).await;
+    }
+
+    async fn passes_reach(&self, kind: &str, wanted: u64) {
+        self.eventually(&format!("{wanted} passes over {kind}"), async || {
             let now = self.passes_so_far(kind).await;
-            if now >= before + more { Ok(()) } else { Err(format!("{now} after {before}")) }
+            if now >= wanted { Ok(()) } else { Err(now.to_string()) }
         })
         .await;
     }

@@ -46,10 +46,9 @@ impl Listing {
             (Link::To(next), _) if next > self.offset => next,
             // A link that leads nowhere new, or that cannot be read, ends the list only if the count agrees.
             (Link::To(_) | Link::Unclear, Some(true)) | (Link::Nowhere, Some(true) | None) => return Next::Done,
-            (Link::To(_), Some(false) | None) => return Next::Broken,
             // No link to go by, but more to come: the count of what came is the way on, as long as something new does.
             (Link::Nowhere, Some(false)) | (Link::Unclear, Some(false) | None) if fresh => after,
-            (Link::Nowhere | Link::Unclear, Some(false) | None) => return Next::Broken,
+            (Link::To(_) | Link::Nowhere | Link::Unclear, Some(false) | None) => return Next::Broken,
         };
         if self.pages >= PAGES {
             return Next::Broken;

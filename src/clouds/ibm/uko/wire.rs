@@ -277,6 +277,6 @@ mod tests {
         for body in [json!({}), json!({"total_count": 0}), json!([]), json!({"vaults": {}})] {
             assert_eq!(page(&body, "vaults"), Err(Unreadable("vaults")), "{body}");
         }
-        assert_eq!(page(&json!({"vaults": null}), "vaults").unwrap().items, &[] as &[Value]);
+        assert!(page(&json!({"vaults": null}), "vaults").unwrap().items.is_empty());
     }
 }
