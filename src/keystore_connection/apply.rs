@@ -18,7 +18,7 @@ use crate::{
     reconcile::{fault::Fault, leadership::Leadership, summary::Done},
 };
 
-/// UKO may answer a failed test with a server error [I]; after so many in a row it counts as one.
+/// UKO may answer a failed test with a server error \[I\]; after so many in a row it counts as one.
 const SERVER_ERRORS: u32 = 4;
 /// Name of the DNS zone group that is ours.
 const ZONE_GROUP: &str = "uko-operator";

@@ -16,7 +16,7 @@ use crate::{
     reconcile::{fault::Fault, pace::PaceSettings},
 };
 
-/// Azure takes minutes at most; after that the resource's own state counts [P].
+/// Azure takes minutes at most; after that the resource's own state counts \[P\].
 const BUDGET: Duration = Duration::from_mins(15);
 
 /// One operation an object at most; the table is as long as the list of objects.

@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// How many `location` endpoints a connector can have [D]; how TCP counts is unpublished, so the API has the last word.
+/// How many `location` endpoints a connector can have \[D\]; how TCP counts is unpublished, so the API has the last word.
 pub(super) const ENDPOINTS_LIMIT: u32 = 25;
 
 /// What plan reads of the object's own past.

@@ -161,7 +161,7 @@ impl Azure {
     }
 }
 
-/// The zone of the spec, else that of whatever zone group the endpoint has: landing zones often make it by policy [P].
+/// The zone of the spec, else that of whatever zone group the endpoint has: landing zones often make it by policy \[P\].
 fn zone(wanted: &PrivateEndpointWanted, groups: &Seen<Vec<crate::clouds::azure::DnsZoneGroup>>) -> Option<ArmId> {
     let of_group = || groups.present()?.iter().flat_map(|group| &group.zones).find_map(|zone| zone.zone_id.clone());
     wanted.zone.clone().or_else(of_group)

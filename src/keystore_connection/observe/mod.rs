@@ -18,7 +18,7 @@ use crate::{
     reconcile::{fault::Fault, stage::Seen},
 };
 
-/// The key that UKO makes when it registers a Premium vault, and needs ever after [D].
+/// The key that UKO makes when it registers a Premium vault, and needs ever after \[D\].
 pub(super) const KEK_NAME: &str = "EKMF-BYOK-KEK-FOR-IMPORT";
 
 /// What one look told us.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A BYOK key-encryption key has one of these sizes [P].
+/// A BYOK key-encryption key has one of these sizes \[P\].
 const SIZES: [u32; 3] = [2048, 3072, 4096];
 
 /// What was made out of the key.

@@ -112,7 +112,7 @@ pub(in crate::keystore_connection) fn is_ours(case: Case<'_>, keystore: &Keystor
     claim(case, keystore) == Claim::Ours
 }
 
-/// What UKO locks once a keystore is connected [D]. An answer without the fact is no difference.
+/// What UKO locks once a keystore is connected \[D\]. An answer without the fact is no difference.
 fn fixed_differences(case: Case<'_>, have: &Keystore) -> Vec<String> {
     let want = case.want;
     let mut found = Vec::new();
@@ -137,7 +137,7 @@ fn fixed_differences(case: Case<'_>, have: &Keystore) -> Vec<String> {
     found
 }
 
-/// Labels and connection never travel in one PATCH [D].
+/// Labels and connection never travel in one PATCH \[D\].
 fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>) -> Option<Verdict<Step>> {
     let vault = have.vault_id.clone().or_else(|| uko_vault(case).ok())?;
     let labels = labels(case, have, drift);

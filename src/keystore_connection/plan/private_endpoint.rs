@@ -26,11 +26,11 @@ use crate::{
     },
 };
 
-/// How long the two sides of a connection may disagree before someone is told [P].
+/// How long the two sides of a connection may disagree before someone is told \[P\].
 const LAG: Duration = Duration::from_mins(10);
 /// Tags are set back once in this time: an Azure Policy that sets its own must not become a fight.
 const TAG_PEACE: Duration = Duration::from_mins(30);
-/// Azure has finished an endpoint long before [P].
+/// Azure has finished an endpoint long before \[P\].
 const BUDGET: Duration = Duration::from_mins(15);
 /// How often a failed endpoint is asked for again before a person is.
 const TRIES: u32 = 3;
