@@ -133,8 +133,8 @@ lint: ## Format, clippy, rustdoc and the syntax of the scripts; licences and dup
 	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo 'cargo-deny is not installed (cargo install cargo-deny): licences and duplicates were not looked at'; fi
 
 .PHONY: bench
-bench: ## Time from apply to Ready, reads of a steady resync, memory, CPU and start, of the release binary against the cloud in a box.
-	$(call need,$(build_tools) $(cluster_tools))
+bench: ## Time from apply to Ready, reads of a steady resync, memory, CPU, start: the release binary, a cloud in a box. 4 min after builds.
+	$(call need,$(build_tools) $(cluster_tools) python3)
 	tests/cluster/build.sh >/dev/null
 	cargo build --release --workspace --bins
 	BIN_DIR='$(abspath $(target))/release' exec tests/bench/run.sh

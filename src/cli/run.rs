@@ -33,6 +33,8 @@ use crate::{
 
 /// Pause between two looks at the policy file.
 const POLICY_PAUSE: Duration = Duration::from_secs(2);
+/// Nearly all time goes by waiting for answers. One thread for each processor of a large node would only cost memory.
+const WORKERS: usize = 2;
 /// What the runtime may take to drop what was cut off.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -69,8 +71,11 @@ where
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let ended = runtime.block_on(supervised(settings, controllers));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended

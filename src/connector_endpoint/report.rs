@@ -127,7 +127,7 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
     match plan::find_endpoint(told.want, seen, told.past) {
         Some(endpoint) if plan::is_ours(told.want, endpoint, told.past) => {
             status.endpoint_id = Some(endpoint.id.as_str().to_owned());
-            status.enabled = Some(endpoint.is_enabled());
+            status.enabled = endpoint.enabled();
             status.address = endpoint.address();
         }
         Some(_) => (status.endpoint_id, status.enabled, status.address) = (None, None, None),

@@ -37,6 +37,7 @@ use crate::{
     reconcile::{
         announce::{self, Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
+        fault::Fault,
         look::{Look, request},
         policy_file::PolicyState,
         stage::Plan,
@@ -210,7 +211,7 @@ impl KeystoreConnections {
         let owner = lock_owner(Self::KIND, key);
         let refused = want.refused.is_some();
         if look.quick && !refused && past.keystore.is_some() && past.test_requested.is_none() {
-            let readers = self.readers(want, status, &owner).await;
+            let readers = self.readers(want, &owner).await;
             let seen = observe::everything(&readers, want, past, true).await;
             let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
             if plan.is_settled() && plan.drift.is_empty() {
@@ -227,9 +228,14 @@ impl KeystoreConnections {
         }
         let seen_at = Seen { clock: now, looked: Instant::now() };
         // While the policy refuses the target, not even a token is asked for there.
-        let readers =
-            if refused { Readers { azure: None, uko: None } } else { self.readers(want, status, &owner).await };
+        let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, &owner).await };
         let seen = observe::everything(&readers, want, past, false).await;
+        // Nothing answers there: the instance may have moved.
+        if let (true, Ok(Login { target: Target::Hpcs { region, instance_id, .. }, .. })) =
+            (seen.uko_vaults.fault().is_some_and(Fault::is_passing), &want.login)
+        {
+            self.clouds.forget_uko_base(region, instance_id);
+        }
         if matches!(seen.operation, observe::Operation::None) {
             self.shared.locks.clear(&owner);
         }
@@ -279,8 +285,8 @@ impl KeystoreConnections {
         (done, tested, lost)
     }
 
-    /// Handles; the only calls are the broker's, for an address that status does not hold, and the poll of a running operation.
-    async fn readers(&self, want: &Desired, status: &AzureKeystoreConnectionStatus, owner: &str) -> Readers {
+    /// Handles; the only calls are the broker's, every half hour, and the poll of a running operation.
+    async fn readers(&self, want: &Desired, owner: &str) -> Readers {
         let azure = match &want.operator {
             Ok(operator) => {
                 let arm = self.clouds.resource_manager(want.cloud, operator.clone());
@@ -295,19 +301,18 @@ impl KeystoreConnections {
             Err(_) => None,
         };
         let uko = match &want.login {
-            Ok(login) => Some(self.uko(login, status).await),
+            Ok(login) => Some(self.uko(login).await),
             Err(_) => None,
         };
         Readers { azure, uko }
     }
 
-    async fn uko(&self, login: &Login, status: &AzureKeystoreConnectionStatus) -> UkoSide {
-        let cached = status.uko.as_ref().and_then(|uko| uko.base_url.as_deref());
+    /// The address comes from the broker and never from status: whoever may write a status must not say where passwords go.
+    async fn uko(&self, login: &Login) -> UkoSide {
         let base = match &login.target {
-            Target::Hpcs { region, instance_id, credential } => match cached.and_then(UkoUrl::parse_hosted) {
-                Some(base) => Ok(base),
-                None => self.clouds.broker().uko_url(region, instance_id, credential).await,
-            },
+            Target::Hpcs { region, instance_id, credential } => {
+                self.clouds.uko_base(region, instance_id, credential).await
+            }
             Target::Server { url, .. } => UkoUrl::self_managed(url).ok_or_else(|| {
                 let advice = "spec.uko.server.url must be https://host or https://host:port.";
                 Error::new(Service::Uko, "Connect", Class::Invalid, "UkoAddressRefused", advice)
