@@ -88,7 +88,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         ..told.before.clone()
     };
     let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
-    status.azure = azure(told, &pass.seen);
+    status.azure = azure(case, told.before.azure.clone());
     status.tls_proxy =
         plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
     status.uko = uko(told, now);
@@ -130,8 +130,9 @@ fn path_unread(told: &Told<'_>) -> bool {
     }
 }
 
-fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus> {
-    let mut status = told.before.azure.clone().unwrap_or_default();
+fn azure(case: Case<'_>, before: Option<AzureStatus>) -> Option<AzureStatus> {
+    let seen = case.seen;
+    let mut status = before.unwrap_or_default();
     if let Some(vault) = seen.vault.present() {
         status.vault_id = Some(vault.id.as_str().to_owned());
         status.vault_uri.clone_from(&vault.vault_uri);
@@ -148,7 +149,8 @@ fn azure(told: &Told<'_>, seen: &super::observe::Observed) -> Option<AzureStatus
     }
     match &seen.endpoint {
         Seen::Present(endpoint) => {
-            status.private_endpoint_id = Some(endpoint.id.as_str().to_owned());
+            let ours = plan::private_endpoint::is_ours(case, endpoint);
+            status.private_endpoint_id = ours.then(|| endpoint.id.as_str().to_owned());
             let there = seen.vault.present().and_then(|vault| vault.connection_of(&endpoint.id));
             let state = there.map_or(&endpoint.connection, |connection| &connection.state);
             status.connection_state = Some(state.status.as_str().to_owned());

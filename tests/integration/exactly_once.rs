@@ -103,8 +103,8 @@ async fn a_process_that_is_killed_before_the_answer_has_a_successor_that_looks_a
 fn start(world: &mut World) {
     let options = world
         .options()
-        .flag("lease-duration", "4s")
-        .flag("lease-renew-deadline", "3s")
-        .flag("lease-retry-period", "500ms");
+        .flag("lease-duration", "10s")
+        .flag("lease-renew-deadline", "8s")
+        .flag("lease-retry-period", "1s");
     world.operator = Some(Operator::start(world.cluster, &world.cloud, &options));
 }

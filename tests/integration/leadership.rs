@@ -89,7 +89,7 @@ async fn one_of_two_works_and_the_other_takes_over_at_once_when_it_is_released()
 
 #[tokio::test]
 async fn a_frozen_leader_writes_nothing_more_when_it_wakes_after_another_took_over() {
-    let (mut world, second) = pair("frozen", ["4s", "3s", "500ms"]).await;
+    let (mut world, second) = pair("frozen", ["10s", "8s", "1s"]).await;
     world.apply_fixture().await;
     let object = world.is_ready().await;
     let right = description(&world.cloud).await;

@@ -17,10 +17,10 @@ async fn access(world: &World) -> String {
 }
 
 /// A patch of what UKO says of the keystore, whatever the path.
-fn health(world: &World, object: &Value, word: Value) -> Value {
+fn health(world: &World, object: &Value, forced: &Value) -> Value {
     let instance = at(&world.fixture.seed, "/ibm/uko/instanceId").as_str().unwrap();
     let id = text(object, "/status/uko/keystoreId");
-    json!({"ibm": {"uko": {instance: {"keystores": {id: {"forcedHealth": word}}}}}})
+    json!({"ibm": {"uko": {instance: {"keystores": {id: {"forcedHealth": forced}}}}}})
 }
 
 /// The zone's link to the virtual network, to take away and give back.
@@ -58,7 +58,7 @@ async fn without_the_zones_link_the_path_is_unproven_and_the_address_stays_open(
     world.apply_fixture().await;
     let object = world.is_ready().await;
     // UKO may be well by luck, over the public address or another network's link: that proves nothing.
-    world.cloud.patch(&health(&world, &object, json!("ok"))).await;
+    world.cloud.patch(&health(&world, &object, &json!("ok"))).await;
     link(&world, "InProgress").await;
     world.change_connection(json!({"azure": {"publicNetworkAccess": "Disabled"}})).await;
     let before: Vec<&str> = STAGES.into_iter().filter(|stage| *stage != "NetworkAccessApplied").collect();
@@ -74,7 +74,7 @@ async fn without_the_zones_link_the_path_is_unproven_and_the_address_stays_open(
     assert_eq!(access(&world).await, "Enabled");
 
     world.cloud.patch(&deny(json!([]))).await;
-    world.cloud.patch(&health(&world, &object, Value::Null)).await;
+    world.cloud.patch(&health(&world, &object, &Value::Null)).await;
     link(&world, "Completed").await;
     world.is_ready().await;
     assert_eq!(access(&world).await, "Disabled");
@@ -100,7 +100,7 @@ async fn a_path_that_is_lost_right_after_closing_is_told_with_the_way_back() {
     closing(&mut world);
     world.apply_fixture().await;
     let object = world.is_ready().await;
-    world.cloud.patch(&health(&world, &object, json!("not_responding"))).await;
+    world.cloud.patch(&health(&world, &object, &json!("not_responding"))).await;
     let told = connection("KeystoreConnected", "False/PathLostAfterClosing");
     world
         .hears(
@@ -112,6 +112,6 @@ async fn a_path_that_is_lost_right_after_closing_is_told_with_the_way_back() {
         .await;
     world.passes(CONNECTION, 1).await;
     assert_eq!(access(&world).await, "Disabled");
-    world.cloud.patch(&health(&world, &object, Value::Null)).await;
+    world.cloud.patch(&health(&world, &object, &Value::Null)).await;
     world.is_ready().await;
 }

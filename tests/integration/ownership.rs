@@ -81,6 +81,10 @@ async fn what_others_own_is_never_touched_and_what_nobody_owns_only_if_the_spec_
     for kind in [ENDPOINT, CONNECTION] {
         world.merge(kind, "heir", &json!({"spec": {"adoptionPolicy": "Never"}})).await;
     }
+    // Only once the operator has seen that: a look of before would still take them over.
+    world.hears(refused(endpoint("EndpointProvisioned", "False/ClaimConflict"))).await;
+    let object = world.hears(refused(connection("PrivateEndpointReady", "False/ClaimConflict"))).await;
+    assert_eq!(object["status"]["azure"].get("privateEndpointId"), None, "another's endpoint is no id of ours");
     world
         .cloud
         .patch(&marks(

@@ -7,7 +7,7 @@ pub(super) mod kek;
 mod keystore;
 pub(super) mod network_access;
 pub(super) mod path;
-mod private_endpoint;
+pub(super) mod private_endpoint;
 mod step;
 mod test;
 #[cfg(test)]

@@ -130,6 +130,11 @@ fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
     }
 }
 
+/// Whether its id may stand in status: from then on that alone makes it ours.
+pub(in crate::keystore_connection) fn is_ours(case: Case<'_>, endpoint: &PrivateEndpoint) -> bool {
+    claim(case, endpoint) == Claim::Ours
+}
+
 fn create(case: Case<'_>, wanted: &PrivateEndpointWanted) -> Verdict<Step> {
     let subnet = match &case.seen.subnet {
         Seen::Unknown(fault) => return faulty(fault),

@@ -101,7 +101,7 @@ impl Operator {
         Self { child, folder }
     }
 
-    /// Replaces its policy file, as the kubelet does when a ConfigMap changes: in one step.
+    /// Replaces its policy file, as the kubelet does when a `ConfigMap` changes: in one step.
     pub(crate) fn set_policy(&self, policy: &Value) {
         self.write_policy(&policy.to_string());
     }

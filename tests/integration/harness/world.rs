@@ -37,7 +37,7 @@ pub(crate) struct World {
 }
 
 /// So many worlds at once: each is two processes, and the machine may have two cores.
-static PLACES: Semaphore = Semaphore::const_new(6);
+static PLACES: Semaphore = Semaphore::const_new(9);
 
 impl World {
     /// Cloud, namespace, Secrets and operator; no object of ours yet.
