@@ -89,7 +89,7 @@ async fn a_vault_that_does_not_fit_is_told_by_what_does_not() {
     let told = |reason| connection("VaultReady", reason).still(&BESIDE);
     world.hears(told("False/VaultNotPremium").stalled().says(&["Standard", "keystore.variant"])).await;
     world.cloud.patch(&change(json!({"sku": "premium", "enableSoftDelete": false}))).await;
-    world.hears(told("False/SoftDeleteDisabled").says(&["--enable-soft-delete true"]).reconciling()).await;
+    world.hears(told("False/SoftDeleteDisabled").says(&["properties.enableSoftDelete=true"]).reconciling()).await;
     world.cloud.patch(&change(json!({"enableSoftDelete": true, "accessPolicies": [operator]}))).await;
     let lacks = told("False/VaultAccessIncomplete").reconciling();
     world

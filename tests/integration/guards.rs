@@ -105,7 +105,7 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
         object["spec"]["mode"] = json!("Plan");
     }
     world.apply_fixture().await;
-    let told = endpoint("EndpointProvisioned", "False/EndpointInProgress").ready("False/ChangesPlanned").at_rest();
+    let told = endpoint("EndpointProvisioned", "False/Planned").ready("False/ChangesPlanned").at_rest();
     let object = world.hears(told).await;
     let planned = |object: &Value| {
         let rows = object["status"]["plan"].as_array().unwrap().clone();

@@ -103,12 +103,10 @@ async fn a_path_that_is_lost_right_after_closing_is_told_with_the_way_back() {
     world.cloud.patch(&health(&world, &object, &json!("not_responding"))).await;
     let told = connection("KeystoreConnected", "False/PathLostAfterClosing");
     world
-        .hears(
-            told.says(&[
-                "az keyvault update --name payments-kv --public-network-access Enabled",
-                "not opened by itself",
-            ]),
-        )
+        .hears(told.says(&[
+            "az keyvault update --name payments-kv --public-network-access Enabled",
+            "neither opens it nor closes it again",
+        ]))
         .await;
     world.passes(CONNECTION, 1).await;
     assert_eq!(access(&world).await, "Disabled");
