@@ -140,7 +140,7 @@ fn azure(case: Case<'_>, before: Option<AzureStatus>) -> Option<AzureStatus> {
         status.sku = Some(vault.sku.as_str().to_owned());
         status.public_network_access = Some(vault.public_network_access.as_str().to_owned());
     }
-    if told.want.private_endpoint.is_none() {
+    if case.want.private_endpoint.is_none() {
         (status.private_endpoint_id, status.connection_state, status.private_ip_address) = (None, None, None);
     }
     if matches!(seen.vault, Seen::Absent) {
