@@ -113,7 +113,12 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
     };
     assert!(planned(&object)[0].starts_with("Create connector endpoint uko-"), "{:?}", planned(&object));
     let object = world.hears(connection("Ready", "False/ChangesPlanned").at_rest()).await;
-    assert_eq!(planned(&object), ["Create private endpoint payments-kv-pe"]);
+    let whole = [
+        "Create private endpoint payments-kv-pe",
+        "Create DNS zone group uko-operator",
+        "Create keystore payments-azure",
+    ];
+    assert_eq!(planned(&object), whole, "a plan tells the whole way, not the next step only");
     world.passes(CONNECTION, 1).await;
     assert_eq!(world.cloud.writes_after(0).await, [].into());
     let tested = world.cloud.requests_after(0).await;
