@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import queue
+import signal
 import statistics
 import sys
+import threading
 import time
 
 from parts import ME, Cloud, Kube, Operator, kind_of_call, until
@@ -280,4 +282,12 @@ def table(figures):
         print(f"{what:62} " + " ".join(f"{value:9.3f}".rstrip("0").rstrip(".").rjust(9) for value in row) + f"  {figure['target']}")
 
 
+def leave_with(stream):
+    """An orderly end when run.sh is gone, so that no operator is left behind."""
+    stream.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+threading.Thread(target=leave_with, args=[sys.stdin], daemon=True).start()
 Bench(sys.argv[1], pathlib.Path(sys.argv[2])).run()

@@ -16,15 +16,15 @@ dir=$(cd -- "$dir" && pwd)
 rm -f -- "$dir"/{cluster,cloud}/ready "$dir/audit.log"
 say() { printf 'bench: %s\n' "$*" >&2; }
 
-# The writing end of this pipe is ours alone: when we are gone, however that came, both see its end and leave.
+# The writing end of this pipe is ours alone: when we are gone, however that came, all see its end and leave.
 mkfifo "$dir/lifeline" 2>/dev/null || true
 exec {lifeline}<>"$dir/lifeline"
 exec {end}<"$dir/lifeline"
 rm -f -- "$dir/lifeline"
 started=()
 stop() {
+  trap '' TERM INT HUP
   exec {lifeline}>&-
-  for pid in "${started[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
   for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
 }
 trap stop EXIT
@@ -36,7 +36,6 @@ started+=($!)
 "$BIN_DIR/cloud-in-a-box" --listen 127.0.0.1:0 --control 127.0.0.1:0 --dir "$dir/cloud" --exit-with-stdin \
   <&"$end" >"$dir/cloud.log" 2>&1 {lifeline}>&- &
 started+=($!)
-exec {end}<&-
 
 for part in cluster cloud; do
   say "waiting for the $part"
@@ -64,5 +63,7 @@ for name in secrets connector-endpoint azure-keystore-connection; do
   "${kubectl[@]}" create --dry-run=client -o json -f "$dir/manifests/$name.yaml" >"$dir/manifests/$name.json"
 done
 "${kubectl[@]}" config view --raw -o json >"$dir/kubeconfig.json"
-PYTHONDONTWRITEBYTECODE=1 python3 "$here/bench.py" "$BIN_DIR/uko-operator" "$dir"
+PYTHONDONTWRITEBYTECODE=1 python3 "$here/bench.py" "$BIN_DIR/uko-operator" "$dir" <&"$end" {lifeline}>&- &
+started+=($!)
+wait $! # not in the foreground, where bash would keep a signal until it ends
 say "logs and figures are in $dir"

@@ -64,6 +64,7 @@ exec {lifeline_end}<&-
 
 declare -A child=()
 stop() {
+  trap '' TERM INT HUP # a second reason to end must not cut the end short: bash would wait for ever
   local name
   for name in "${!child[@]}"; do kill -KILL "${child[$name]}" 2>/dev/null || true; done
   for name in "${!child[@]}"; do wait "${child[$name]}" 2>/dev/null || true; done
