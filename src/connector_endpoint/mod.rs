@@ -90,17 +90,7 @@ impl Controller for ConnectorEndpoints {
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
-        let past = Past {
-            cached: Cached {
-                connector: status
-                    .connector
-                    .as_ref()
-                    .and_then(|connector| connector.id.as_deref())
-                    .map(ConnectorId::new),
-                endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
-            },
-            spec_changed: look.changed && before.settled_inputs.is_some(),
-        };
+        let past = past(&status, &look);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         report::report(
             &report::Told {
@@ -122,6 +112,22 @@ impl Controller for ConnectorEndpoints {
     }
 }
 
+fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
+    let connector = status.connector.as_ref().and_then(|connector| connector.id.as_deref());
+    Past {
+        cached: Cached {
+            connector: connector.map(ConnectorId::new),
+            endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
+        },
+        spec_changed: look.changed && look.memory.settled_inputs.is_some(),
+    }
+}
+
+/// Differences that stand can only be told by who looks at everything.
+fn may_be_quick(look: &Look, status: &ConnectorEndpointStatus) -> bool {
+    look.quick && status.drift.is_empty()
+}
+
 impl ConnectorEndpoints {
     async fn look_and_act(
         &self,
@@ -138,7 +144,7 @@ impl ConnectorEndpoints {
             return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
-        if look.quick {
+        if may_be_quick(look, status) {
             let seen = observe::quick(&satellite, &past.cached).await;
             let plan = plan::plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {

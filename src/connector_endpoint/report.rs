@@ -131,6 +131,10 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
             status.address = endpoint.address();
         }
         Some(_) => (status.endpoint_id, status.enabled, status.address) = (None, None, None),
+        // Under Report the id stays: it says that there was one, and that it is not to be made again by itself.
+        None if seen.endpoints.present().is_some() && told.want.drift == DriftPolicy::Report => {
+            (status.enabled, status.address) = (None, None);
+        }
         None if seen.endpoints.present().is_some() => {
             (status.endpoint_id, status.enabled, status.address) = (None, None, None);
         }

@@ -202,7 +202,7 @@ async fn test(
     let error = match uko.test_keystore(draft).await {
         Ok(()) => {
             let text = "UKO could use the Key Vault with these settings.".to_owned();
-            return (Done::Asked, Some(result(TestResult::Passed, "ConnectionTestPassed", text)));
+            return (Done::Answered, Some(result(TestResult::Passed, "ConnectionTestPassed", text)));
         }
         Err(error) => error,
     };
@@ -226,7 +226,7 @@ async fn test(
             "UKO could not use the Key Vault and does not say why. Look at the private endpoint's approval, the connector's agents, the service principal's secret and its ten key permissions.".to_owned(),
         ),
     };
-    (Done::Asked, Some(result(TestResult::Failed, reason, text)))
+    (Done::Answered, Some(result(TestResult::Failed, reason, text)))
 }
 
 /// Where the property that UKO names stands in the manifest.

@@ -83,6 +83,35 @@ struct Past<'a> {
     kek_was_healthy: bool,
 }
 
+impl<'a> Past<'a> {
+    fn of(
+        object: &AzureKeystoreConnection,
+        status: &'a AzureKeystoreConnectionStatus,
+        look: &'a Look,
+        password_fingerprint: Option<String>,
+        fingerprint: &'a (dyn Fn(&KeystoreDraft) -> String + Sync),
+        interval: Duration,
+    ) -> Self {
+        let annotations = object.metadata.annotations.as_ref();
+        let (azure, uko) = (status.azure.as_ref(), status.uko.as_ref());
+        Self {
+            memory: &look.memory,
+            interval,
+            uko_vault: uko.and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
+            keystore: uko.and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
+            private_endpoint: azure.and_then(|azure| azure.private_endpoint_id.as_deref()).and_then(ArmId::parse),
+            test: status.connection_test.as_ref(),
+            credentials: uko.and_then(|uko| uko.credentials.as_ref()),
+            password_fingerprint,
+            fingerprint,
+            test_requested: request(annotations, "test-requested-at")
+                .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
+            recreate_requested: recreate_requested(annotations, &look.memory),
+            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
+        }
+    }
+}
+
 /// What one look and what followed from it gave.
 struct Pass {
     seen: Observed,
@@ -139,25 +168,7 @@ impl Controller for KeystoreConnections {
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
             |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
-        let past = Past {
-            memory: &look.memory,
-            interval: self.interval(object),
-            uko_vault: status.uko.as_ref().and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
-            keystore: status.uko.as_ref().and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
-            private_endpoint: status
-                .azure
-                .as_ref()
-                .and_then(|azure| azure.private_endpoint_id.as_deref())
-                .and_then(ArmId::parse),
-            test: status.connection_test.as_ref(),
-            credentials: status.uko.as_ref().and_then(|uko| uko.credentials.as_ref()),
-            password_fingerprint,
-            fingerprint: &fingerprint,
-            test_requested: request(annotations, "test-requested-at")
-                .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
-            recreate_requested: recreate_requested(annotations, &before),
-            kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
-        };
+        let past = Past::of(object, &status, &look, password_fingerprint, &fingerprint, self.interval(object));
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         let told = report::Told {
             object,
@@ -178,10 +189,21 @@ impl Controller for KeystoreConnections {
     }
 }
 
-/// A wish to have a removed thing made again counts only if it is younger than the thing.
+/// Whether the four things that change by themselves are enough to look at. Differences that stand can only be told by who
+/// looks at everything.
+fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeystoreConnectionStatus) -> bool {
+    look.quick
+        && want.refused.is_none()
+        && past.keystore.is_some()
+        && past.test_requested.is_none()
+        && status.drift.is_empty()
+}
+
+/// A wish to have a removed thing made again counts only if it is younger than the thing. Without the memory of when that
+/// was made, an old wish would make it again.
 fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
     let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.is_some_and(|asked| memory.registered_at.as_ref().is_none_or(|registered| asked > registered.0))
+    asked.is_some_and(|asked| memory.registered_at.as_ref().is_some_and(|registered| asked > registered.0))
 }
 
 /// A certificate and its key in one PEM.
@@ -210,7 +232,7 @@ impl KeystoreConnections {
     ) -> Pass {
         let owner = lock_owner(Self::KIND, key);
         let refused = want.refused.is_some();
-        if look.quick && !refused && past.keystore.is_some() && past.test_requested.is_none() {
+        if may_be_quick(want, past, look, status) {
             let readers = self.readers(want, &owner).await;
             let seen = observe::everything(&readers, want, past, true).await;
             let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });

@@ -155,6 +155,8 @@ fn azure(case: Case<'_>, before: Option<AzureStatus>) -> Option<AzureStatus> {
             let state = there.map_or(&endpoint.connection, |connection| &connection.state);
             status.connection_state = Some(state.status.as_str().to_owned());
         }
+        // Under Report the id stays: it says that there was one, and that it is not to be made again by itself.
+        Seen::Absent if case.want.drift == DriftPolicy::Report => status.connection_state = None,
         Seen::Absent => (status.private_endpoint_id, status.connection_state) = (None, None),
         Seen::Unknown(_) | Seen::NotLooked => {}
     }
@@ -257,12 +259,11 @@ fn remember(
     }
     if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {
         memory.private_endpoint_retries = Some(memory.private_endpoint_retries.unwrap_or_default().saturating_add(1));
-    } else if case
-        .seen
-        .endpoint
-        .present()
-        .is_some_and(|endpoint| endpoint.provisioning_state == ProvisioningState::Succeeded)
-    {
+    } else if match &case.seen.endpoint {
+        Seen::Absent => true,
+        Seen::Present(endpoint) => endpoint.provisioning_state == ProvisioningState::Succeeded,
+        Seen::Unknown(_) | Seen::NotLooked => false,
+    } {
         memory.private_endpoint_retries = None;
     }
     if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
@@ -282,10 +283,6 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
     if !case.quick && matches!(case.seen.operation, Operation::None) {
         let proven = plan::network_access::unproven(case).is_none();
         memory.path_facts_since = if proven { memory.path_facts_since.take().or(Some(Time(case.now))) } else { None };
-    }
-    // A new spec or Secret is a new attempt.
-    if told.before.memory.as_ref().and_then(|before| before.inputs.as_ref()) != memory.inputs.as_ref() {
-        (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
     }
     let open = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
     if told.pass.done == Done::Wrote && matches!(told.pass.step, Some(Step::ClosePublicAccess)) {

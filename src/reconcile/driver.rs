@@ -328,6 +328,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
+    use crate::{connector_endpoint::ConnectorEndpoints, reconcile::wake::Kind};
 
     #[tokio::test]
     async fn who_is_stopped_before_the_first_list_has_nothing_to_finish() {
@@ -351,5 +352,48 @@ mod tests {
         assert!(ended.as_mut().now_or_never().is_none(), "a pass is under way");
         done.send(()).unwrap();
         assert!(ended.now_or_never().is_some());
+    }
+
+    type Object = PartialObjectMeta<crate::api::v1alpha1::ConnectorEndpoint>;
+
+    fn object(change: impl FnOnce(&mut Object)) -> Option<u64> {
+        let mut object =
+            Object { types: None, metadata: kube::core::ObjectMeta::default(), _phantom: std::marker::PhantomData };
+        object.metadata.generation = Some(1);
+        object.annotations_mut().insert("uko-operator.io/reconcile-requested-at".to_owned(), "1".to_owned());
+        change(&mut object);
+        what_matters::<ConnectorEndpoints>(&object)
+    }
+
+    #[test]
+    fn only_the_spec_our_annotations_and_a_deletion_wake_an_object() {
+        let same = object(|_| {});
+        assert_eq!(same, object(|object| object.metadata.resource_version = Some("9".to_owned())));
+        assert_eq!(same, object(|object| drop(object.labels_mut().insert("a".to_owned(), "b".to_owned()))));
+        assert_eq!(
+            same,
+            object(|object| drop(object.annotations_mut().insert("other.io/a".to_owned(), "b".to_owned())))
+        );
+        assert_ne!(same, object(|object| object.metadata.generation = Some(2)));
+        assert_ne!(same, object(|object| object.annotations_mut().clear()));
+        assert_ne!(
+            same,
+            object(|object| drop(
+                object.annotations_mut().insert("uko-operator.io/reconcile-requested-at".to_owned(), "2".to_owned())
+            ))
+        );
+        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
+        assert_ne!(same, object(|object| object.metadata.deletion_timestamp = Some(now)));
+    }
+
+    #[test]
+    fn time_is_kept_in_whole_seconds() {
+        assert_eq!(now().subsec_nanosecond(), 0);
+    }
+
+    #[test]
+    fn owners_of_locks_differ_by_kind() {
+        let key = ("keys".to_owned(), "a".to_owned());
+        assert_ne!(lock_owner(Kind::ConnectorEndpoint, &key), lock_owner(Kind::AzureKeystoreConnection, &key));
     }
 }

@@ -40,6 +40,8 @@ impl Look {
         if memory.inputs.as_ref() != Some(&inputs) {
             memory.inputs = Some(inputs);
             memory.inputs_changed_at = Some(Time(now));
+            // A new spec or Secret is a new attempt to close the public address.
+            (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
         }
         Self { quick: looked && calm && !changed && !fresh, changed, memory, requested }
     }
@@ -49,4 +51,62 @@ impl Look {
 pub(crate) fn request(annotations: Option<&BTreeMap<String, String>>, name: &str) -> Option<String> {
     let value = annotations?.get(&format!("uko-operator.io/{name}"))?;
     Some(value.chars().take(64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{api::v1alpha1::StageFailure, reconcile::scenario::pace};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn fine() -> Memory {
+        Memory {
+            inputs: Some("a".to_owned()),
+            settled_inputs: Some("a".to_owned()),
+            inputs_changed_at: Some(Time(at(-9_000))),
+            full_look_at: Some(Time(at(-60))),
+            ..Memory::default()
+        }
+    }
+
+    fn decide(before: &Memory, inputs: &str, asked: Option<&str>, handled: Option<&str>) -> Look {
+        let annotations =
+            asked.map(|at| BTreeMap::from([("uko-operator.io/reconcile-requested-at".to_owned(), at.to_owned())]));
+        Look::decide(before, inputs.to_owned(), annotations.as_ref(), handled, &pace(), at(0))
+    }
+
+    #[test]
+    fn a_look_is_quick_only_while_everything_was_fine_a_short_while_ago() {
+        assert!(decide(&fine(), "a", None, None).quick);
+        assert!(!decide(&Memory::default(), "a", None, None).quick);
+        assert!(!decide(&Memory { full_look_at: Some(Time(at(-1800))), ..fine() }, "a", None, None).quick);
+        assert!(!decide(&Memory { progressing_since: Some(Time(at(-1))), ..fine() }, "a", None, None).quick);
+        let row =
+            StageFailure { stage: "VaultReady".to_owned(), reason: "R".to_owned(), since: Time(at(-1)), attempts: 1 };
+        assert!(!decide(&Memory { failures: vec![row], ..fine() }, "a", None, None).quick);
+    }
+
+    #[test]
+    fn a_changed_input_is_looked_at_fully_until_it_is_fine_and_its_time_is_kept() {
+        let look = decide(&fine(), "b", None, None);
+        assert!(!look.quick && look.changed);
+        assert_eq!((look.memory.inputs.as_deref(), &look.memory.inputs_changed_at), (Some("b"), &Some(Time(at(0)))));
+        let again = decide(&Memory { inputs_changed_at: Some(Time(at(-5))), ..look.memory }, "b", None, None);
+        assert!(!again.quick && again.changed);
+        assert_eq!(again.memory.inputs_changed_at, Some(Time(at(-5))));
+    }
+
+    #[test]
+    fn a_request_counts_once() {
+        assert!(!decide(&fine(), "a", Some("1"), None).quick);
+        let handled = decide(&fine(), "a", Some("1"), Some("1"));
+        assert!(handled.quick && handled.requested.as_deref() == Some("1"));
+        assert!(!decide(&fine(), "a", Some("2"), Some("1")).quick);
+        let long = decide(&fine(), "a", Some(&"é".repeat(100)), None);
+        assert_eq!(long.requested.map(|text| text.chars().count()), Some(64));
+    }
 }

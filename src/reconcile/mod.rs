@@ -14,6 +14,8 @@ pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
 pub mod reasons;
+#[cfg(test)]
+pub(crate) mod scenario;
 pub(crate) mod secrets;
 pub(crate) mod stage;
 pub(crate) mod status;

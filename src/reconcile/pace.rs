@@ -47,7 +47,12 @@ impl PaceSettings {
             Class::AwaitingPerson => doubling(MINUTE * 5, MINUTE * 30, attempts),
             Class::Denied | Class::Invalid => MINUTE * 30,
         };
-        fault.retry_after.map_or(wait, |asked| wait.max(asked))
+        match (fault.class, fault.retry_after) {
+            // Whoever is still at work knows best.
+            (Class::Provisioning, Some(asked)) => asked,
+            (_, Some(asked)) => wait.max(asked),
+            (_, None) => wait,
+        }
     }
 
     /// The wait after a step. At once; but a cloud that answers well and shows nothing is not asked in a circle. The first

@@ -48,6 +48,12 @@ impl Secrets {
         Self { namespace: namespace.to_owned(), read: join_all(reads).await.into_iter().collect() }
     }
 
+    /// As if these had been read.
+    #[cfg(test)]
+    pub(crate) fn holding(namespace: &str, read: BTreeMap<String, Result<Option<Secret>, Fault>>) -> Self {
+        Self { namespace: namespace.to_owned(), read }
+    }
+
     /// The value of a reference, under its own key or `default_key`.
     pub(crate) fn value(
         &self,
@@ -225,4 +231,71 @@ fn changes_of(kube: &Client, key: Key) -> impl Stream<Item = Key> + Send + use<>
             std::future::ready(news)
         })
         .map(move |_| key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+    use crate::clouds::http::Class;
+
+    fn secrets() -> Secrets {
+        let data = BTreeMap::from([
+            ("plain".to_owned(), ByteString(b" s3cr3t\n".to_vec())),
+            ("empty".to_owned(), ByteString(b" \n".to_vec())),
+            ("binary".to_owned(), ByteString(vec![0xff, 0xfe])),
+        ]);
+        let there = Secret { data: Some(data), ..Secret::default() };
+        let forbidden = Fault::awaiting_person("SecretForbidden", "");
+        Secrets::holding(
+            "keys",
+            BTreeMap::from([
+                ("there".to_owned(), Ok(Some(there))),
+                ("gone".to_owned(), Ok(None)),
+                ("bare".to_owned(), Ok(Some(Secret::default()))),
+                ("hidden".to_owned(), Err(forbidden)),
+            ]),
+        )
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_says_where_and_why_and_shows_nothing_of_it() {
+        for (name, key, reason) in [
+            ("gone", "plain", "SecretNotFound"),
+            ("never-read", "plain", "SecretNotFound"),
+            ("there", "other", "SecretKeyMissing"),
+            ("bare", "plain", "SecretKeyMissing"),
+            ("there", "empty", "SecretKeyEmpty"),
+            ("there", "binary", "SecretKeyInvalid"),
+            ("hidden", "plain", "SecretForbidden"),
+        ] {
+            let fault = secrets().key("spec.field", name, key).unwrap_err();
+            assert_eq!(fault.reason, reason, "{name}/{key}");
+            if reason != "SecretForbidden" {
+                assert!(
+                    fault.class == Class::Invalid
+                        && fault.message.contains("spec.field")
+                        && fault.message.contains(name)
+                );
+            }
+            assert!(!fault.message.contains("s3cr3t"));
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_under_its_own_key_or_the_default_one_without_the_line_break_of_an_editor() {
+        let reference = |key: Option<&str>| SecretKeyRef { name: "there".into(), key: key.map(Into::into) };
+        assert_eq!(secrets().value("f", &reference(None), "plain").unwrap().expose_secret(), "s3cr3t");
+        assert_eq!(secrets().value("f", &reference(Some("plain")), "other").unwrap().expose_secret(), "s3cr3t");
+        assert!(secrets().value("f", &reference(Some("other")), "plain").is_err());
+    }
+
+    #[test]
+    fn an_optional_key_may_be_missing_or_empty_but_not_unreadable() {
+        let of = |name: &str, key: &str| secrets().optional_key("f", name, key);
+        assert!(of("there", "other").unwrap().is_none() && of("there", "empty").unwrap().is_none());
+        assert!(of("there", "plain").unwrap().is_some());
+        assert!(of("gone", "plain").is_err() && of("there", "binary").is_err());
+    }
 }

@@ -223,6 +223,9 @@ fn endpoint_provisioned(
         return Verdict::Unclear(fault.clone());
     }
     let Some(endpoint) = found else {
+        if matches!(seen.endpoints, Seen::NotLooked) {
+            return Verdict::Behind(ConditionType::ConnectorAvailable);
+        }
         if past.cached.endpoint.is_some() && want.drift == DriftPolicy::Report {
             let text = "The endpoint is gone, and driftPolicy is Report: set it to Correct to have it made again.";
             return Verdict::Blocked(Fault::awaiting_person("EndpointGone", text));
@@ -277,6 +280,9 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
     if let Some(allowed) = &want.allowed_sources {
         match our_source(want, seen) {
             Err(fault) => return Verdict::Unclear(fault),
+            Ok(None) if matches!(seen.sources, Seen::NotLooked) => {
+                return Verdict::Behind(ConditionType::ConnectorAvailable);
+            }
             Ok(None) => {
                 let step =
                     Step::CreateSource { name: want.source_name(), addresses: allowed.iter().cloned().collect() };
@@ -363,6 +369,9 @@ fn access_control_applied(
     };
     let addresses: Vec<String> = allowed.iter().cloned().collect();
     let Some(source) = source else {
+        if matches!(seen.sources, Seen::NotLooked) {
+            return Verdict::Behind(ConditionType::ConnectorAvailable);
+        }
         let step = Step::CreateSource { name: want.source_name(), addresses };
         return Verdict::step(step, "AccessControlInProgress", "The access rule is being created.");
     };

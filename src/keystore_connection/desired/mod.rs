@@ -255,8 +255,13 @@ fn cloud(cloud: api::AzureCloud) -> AzureCloud {
 /// None only if the ids do not parse, which the CRD's patterns exclude.
 fn private_endpoint(wanted: &api::PrivateEndpointSpec, owner: &Owner) -> Option<PrivateEndpointWanted> {
     let subnet = ArmId::parse(&wanted.subnet_id)?;
-    let mut tags: BTreeMap<String, String> =
-        wanted.tags.iter().flatten().map(|(name, value)| (name.clone(), value.0.clone())).collect();
+    let mut tags: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in wanted.tags.iter().flatten() {
+        // Azure knows one of two names that differ in case only; setting both would never end.
+        if !tags.keys().any(|other| other.eq_ignore_ascii_case(name)) {
+            tags.insert(name.clone(), value.0.clone());
+        }
+    }
     tags.insert(super::OWNER_TAG.to_owned(), owner.hash.clone());
     tags.insert(super::OBJECT_TAG.to_owned(), owner.object.clone());
     let message = wanted.request_message.as_deref().unwrap_or("Requested by uko-operator");

@@ -5,6 +5,8 @@
 mod azure;
 mod uko;
 
+#[cfg(test)]
+pub(super) use self::uko::pick;
 pub(super) use self::{azure::Azure, uko::UkoSide};
 use super::{Past, desired::Desired};
 use crate::{

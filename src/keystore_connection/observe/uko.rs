@@ -98,7 +98,8 @@ async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVault
     }
 }
 
-fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
+/// By our mark, then by Key Vault, then by exact name.
+pub(in crate::keystore_connection) fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
     let marked = |keystore: &&Keystore| matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash);
     let same_vault = |keystore: &&Keystore| {
         let is =

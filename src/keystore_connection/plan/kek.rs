@@ -64,7 +64,7 @@ fn absent(case: Case<'_>) -> Judged<'_> {
 }
 
 /// First match wins. What an answer does not say is not held against the key.
-fn state_of(key: &Key, now: i64) -> KekState {
+pub(super) fn state_of(key: &Key, now: i64) -> KekState {
     let operations: std::collections::BTreeSet<String> =
         key.ops.iter().map(|operation| operation.to_ascii_lowercase()).collect();
     if !key.kty.eq_ignore_ascii_case("RSA-HSM") {

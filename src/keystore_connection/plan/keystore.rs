@@ -20,7 +20,7 @@ use crate::{
     keystore_connection::{SPREADING, desired::Path},
     reconcile::{
         fault::Fault,
-        ownership::{Claim, Mark, unmarked},
+        ownership::{Claim, Mark, cut, unmarked},
         stage::{Seen, Verdict},
         summary::age,
     },
@@ -159,9 +159,7 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
     };
     if *claim == Claim::Adoptable {
         let change = KeystoreChange::Labels(LabelChange {
-            description: Some(
-                case.want.owner.marked(&crate::reconcile::ownership::cut(&unmarked(&have.description), 110)),
-            ),
+            description: Some(case.want.owner.marked(&kept(&unmarked(&have.description)))),
             ..LabelChange::default()
         });
         let step = Step::AdoptKeystore { vault, handle, name, change };
@@ -172,6 +170,11 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
     }
     let labels = labels.filter(|_| case.want.drift == DriftPolicy::Correct)?;
     Some(update(vault, handle, name, KeystoreChange::Labels(labels)))
+}
+
+/// What of a text of others fits beside our mark.
+fn kept(text: &str) -> String {
+    cut(text, 110)
 }
 
 fn update(
@@ -202,7 +205,7 @@ fn labels(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option<Lab
     }
     let marked = matches!(Mark::find(&have.description), Mark::Of(..));
     if described.is_some() || !marked {
-        change.description = Some(case.want.owner.marked(described.unwrap_or(&text)));
+        change.description = Some(case.want.owner.marked(described.unwrap_or(&kept(&text))));
     }
     if let Some(groups) = &want.groups {
         let sorted = |groups: &[String]| {
@@ -253,7 +256,10 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
         change.azure_service_principal_client_id = Some(want.client_id.clone());
     }
     let held = case.past.credentials.map(|credentials| &credentials.fingerprint);
-    if held != case.past.password_fingerprint.as_ref() || change.azure_service_principal_client_id.is_some() {
+    // The password belongs to the principal of the spec: UKO never gets it for another one.
+    let same_principal = client_id.is_none_or(|client_id| client_id.eq_ignore_ascii_case(&want.client_id));
+    let rotated = same_principal && held != case.past.password_fingerprint.as_ref();
+    if rotated || change.azure_service_principal_client_id.is_some() {
         change.azure_service_principal_password = want.password.clone().ok();
     }
     (change != ConnectionChange::default()).then_some(change)
@@ -275,15 +281,16 @@ fn health(case: Case<'_>, keystore: &Keystore) -> Verdict<Step> {
         Seen::Present(status) => status,
     };
     let stage = ConditionType::KeystoreConnected.as_str();
-    let since = |reason: &str| {
-        let row = case.past.memory.failures.iter().find(|row| row.stage == stage && row.reason == reason);
-        row.map_or(Duration::ZERO, |row| age(&row.since, case.now))
-    };
+    // Once that was too long, it stays too long.
+    let unchecked = case.past.memory.failures.iter().find(|row| row.stage == stage).is_some_and(|row| {
+        row.reason == "HealthUnknown"
+            || row.reason == "HealthCheckInProgress" && age(&row.since, case.now) >= FIRST_CHECK
+    });
     match &status.health {
         Health::Ok => {
             Verdict::met("KeystoreHealthy", format!("UKO reaches the Key Vault through the keystore {name}."))
         }
-        Health::PendingCheck if since("HealthCheckInProgress") < FIRST_CHECK => Verdict::in_progress(
+        Health::PendingCheck if !unchecked => Verdict::in_progress(
             "HealthCheckInProgress",
             format!("UKO has not looked at the keystore {name} yet."),
             None,

@@ -64,7 +64,7 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
     let keystore = keystore::keystore_connected(case, open, &mut drift);
     let kek = kek::key_encryption_key_healthy(case, &keystore);
     let before = open.or_else(|| first_open([(ConditionType::KeystoreConnected, &keystore)]));
-    let access = network_access::network_access_applied(case, before, &keystore);
+    let access = network_access::network_access_applied(case, before, &keystore, &mut drift);
     let stages = vec![
         Stage::new(ConditionType::CredentialsValid, credentials),
         Stage::new(ConditionType::VaultReady, vault),

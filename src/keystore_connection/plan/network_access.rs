@@ -2,9 +2,14 @@
 //!
 //! In: every fact about the path. Out: a verdict. Never: opens it again; closes it on a guess.
 
+use std::time::Duration;
+
 use super::{Case, Step, faulty, path::tls_proxy};
 use crate::{
-    api::condition::ConditionType,
+    api::{
+        condition::ConditionType,
+        v1alpha1::{Drift, DriftPolicy},
+    },
     clouds::{
         azure::{ArmId, PublicAccess},
         ibm::Health,
@@ -22,11 +27,14 @@ use crate::{
 
 /// After so many reversals by others we stop.
 const REVERSALS: u32 = 2;
+/// For so long after closing, an answer that still says open is an old one.
+const LAG: Duration = Duration::from_mins(1);
 
 pub(super) fn network_access_applied(
     case: Case<'_>,
     open: Option<ConditionType>,
     keystore: &Verdict<Step>,
+    drift: &mut Vec<Drift>,
 ) -> Verdict<Step> {
     if !case.want.close_public_access {
         return Verdict::met(
@@ -54,11 +62,8 @@ pub(super) fn network_access_applied(
     if case.past.memory.path_lost == Some(true) {
         return Verdict::Blocked(path_lost_fault(case));
     }
-    if case.past.memory.reopened_by_others.unwrap_or_default() >= REVERSALS {
-        return Verdict::Blocked(Fault::awaiting_person(
-            "PublicAccessDrift",
-            "Someone, perhaps an Azure Policy, opens the public address again after each closing. Find out who; then touch this object's spec.",
-        ));
+    if let Some(verdict) = reopened(case, vault.public_network_access.as_str(), drift) {
+        return verdict;
     }
     if let Some(stage) = open {
         return Verdict::Behind(stage);
@@ -78,6 +83,29 @@ pub(super) fn network_access_applied(
             "PublicAccessInProgress",
             "The private path is proven; the public address is being closed.",
         )
+    })
+}
+
+/// It was closed by us and is open: what that means before anything else does.
+fn reopened(case: Case<'_>, have: &str, drift: &mut Vec<Drift>) -> Option<Verdict<Step>> {
+    let memory = case.past.memory;
+    let closed_at = memory.closed_at.as_ref()?;
+    if age(closed_at, case.now) < LAG {
+        let text = "The public address was closed; the Key Vault does not say so yet.";
+        return Some(Verdict::in_progress("PublicAccessInProgress", text, None));
+    }
+    let field = "spec.azure.publicNetworkAccess".to_owned();
+    drift.push(Drift { field, want: "Disabled".to_owned(), have: have.to_owned() });
+    if case.want.drift == DriftPolicy::Report {
+        let text = "Someone opened the public address again. driftPolicy is Report, so it stays open.";
+        return Some(Verdict::met("DriftReported", text));
+    }
+    // This opening is not counted yet: that happens when it is set back.
+    (memory.reopened_by_others.unwrap_or_default().saturating_add(1) >= REVERSALS).then(|| {
+        Verdict::Blocked(Fault::awaiting_person(
+            "PublicAccessDrift",
+            "Someone, perhaps an Azure Policy, opens the public address again after each closing. Find out who; then touch this object's spec.",
+        ))
     })
 }
 
@@ -147,7 +175,7 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
     let since = case.past.memory.path_facts_since.as_ref().map(|time| time.0.as_second());
     let status = case.seen.health.present()?;
     match (since, status.last_heartbeat) {
-        (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat >= since => None,
+        (Some(since), Some(heartbeat)) if status.health == Health::Ok && heartbeat > since => None,
         (Some(since), None) if case.now.as_second() - since > 600 => Some(Verdict::Blocked(Fault::awaiting_person(
             "PrivatePathUnproven",
             "The public address stays open: UKO does not say when it last reached the Key Vault. Close it by hand once you have seen that keys flow.",

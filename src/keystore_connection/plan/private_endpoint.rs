@@ -328,7 +328,7 @@ fn approved(case: Case<'_>, wanted: &PrivateEndpointWanted, endpoint: &PrivateEn
             )
         }
         (_, Some(ConnectionStatus::Approved)) => {
-            let done = there.is_none_or(|connection| !connection.provisioning_state.is_running());
+            let done = there.is_none_or(|there| there.provisioning_state == ProvisioningState::Succeeded);
             if done && endpoint.connection.status == ConnectionStatus::Approved {
                 addressed(case, wanted, endpoint)
             } else {

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// First wait after a failed test; it doubles up to the interval.
+/// First wait after a failed test.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
@@ -62,11 +62,7 @@ fn judge(case: Case<'_>, draft: KeystoreDraft) -> Verdict<Step> {
     match last.result {
         TestResult::Passed => Verdict::met("ConnectionTestPassed", "UKO could use the Key Vault with these settings."),
         TestResult::Failed => {
-            let stage = ConditionType::ConnectionTested.as_str();
-            let attempts =
-                case.past.memory.failures.iter().find(|row| row.stage == stage).map_or(1, |row| row.attempts);
-            let wait = FIRST_WAIT.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(case.past.interval);
-            match wait.checked_sub(age(&last.tested_at, case.now)) {
+            match wait_after(case, last).checked_sub(age(&last.tested_at, case.now)) {
                 // The last refusal stays to be read while it is tried again.
                 None | Some(Duration::ZERO) => {
                     Verdict::step(Step::TestConnection(draft), "ConnectionTestFailed", last.message.clone())
@@ -76,6 +72,16 @@ fn judge(case: Case<'_>, draft: KeystoreDraft) -> Verdict<Step> {
             }
         }
     }
+}
+
+/// As long again as it has been failing, from half a minute to the interval: it doubles with every test, however often the
+/// object is looked at in between. A quarter less, because a look may come a fifth early.
+fn wait_after(case: Case<'_>, last: &ConnectionTestStatus) -> Duration {
+    let stage = ConditionType::ConnectionTested.as_str();
+    let mut rows = case.past.memory.failures.iter();
+    let row = rows.find(|row| row.stage == stage && row.reason == "ConnectionTestFailed");
+    let failing = row.map_or(Duration::ZERO, |row| age(&row.since, last.tested_at.0));
+    failing.min(case.past.interval).max(FIRST_WAIT).mul_f64(0.75)
 }
 
 fn advisory(last: &ConnectionTestStatus) -> Verdict<Step> {
@@ -98,7 +104,8 @@ fn failed(case: Case<'_>, last: &ConnectionTestStatus, left: Duration) -> Fault 
     } else {
         Class::Invalid
     };
-    Fault { retry_after: Some(left), ..Fault::new(class, "ConnectionTestFailed", last.message.clone()) }
+    // A look may come a fifth early; it shall not come before its time.
+    Fault { retry_after: Some(left.mul_f64(1.25)), ..Fault::new(class, "ConnectionTestFailed", last.message.clone()) }
 }
 
 /// The one UKO vault, or what stands in its way.

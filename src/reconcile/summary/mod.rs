@@ -63,8 +63,10 @@ pub(crate) enum Done {
     Nothing,
     /// A write that was answered: look again at once.
     Wrote,
-    /// Something that changed nothing but whose answer matters, or an intention that must be on record first: likewise.
+    /// An intention that must be on record first: likewise.
     Asked,
+    /// A question that changed nothing and whose answer is now in status: likewise.
+    Answered,
     /// Not now: somebody else is changing the same thing, or we may not write yet.
     Held(Word, Duration),
     /// A write that failed, in the stage that wanted it.
@@ -106,11 +108,21 @@ struct Judged {
     next: Duration,
     /// What a cloud asked for at least.
     floor: Duration,
+    /// A step that nobody takes.
+    planned: bool,
+}
+
+/// Whether an object counts as ready, works towards it, or waits for someone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Ready,
+    Working,
+    Waiting,
 }
 
 /// The summary of one pass.
 pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
-    let mut memory = Memory { failures: Vec::new(), ..frame.memory.clone() };
+    let mut memory = Memory { failures: Vec::new(), progressing_since: working_since(frame), ..frame.memory.clone() };
     let failing = plan.stages.iter().position(|stage| matches!(stage.verdict, Verdict::Do(..)));
     let mut judged = Vec::new();
     let mut failure = None;
@@ -128,8 +140,11 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     }
     extras(plan, &judged, &mut conditions, frame);
     memory.unclear_since = unclear_since(&judged, frame);
-    let ready = weigh(&judged, &mut conditions, &memory, frame);
-    memory.progressing_since = if ready { None } else { memory.progressing_since.or(Some(Time(frame.now))) };
+    memory.progressing_since = match weigh(&judged, &mut conditions, &memory, frame) {
+        Standing::Working => memory.progressing_since.or(Some(Time(frame.now))),
+        // Who waits for a person does not use up the time for what follows.
+        Standing::Ready | Standing::Waiting => None,
+    };
     if plan.is_settled() {
         memory.settled_inputs.clone_from(&memory.inputs);
     }
@@ -138,6 +153,13 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     }
     let next = next_look(&judged, frame);
     Summary { conditions, memory, next, failure }
+}
+
+/// A changed spec or Secret has its own time for progress.
+fn working_since(frame: &Frame<'_>) -> Option<Time> {
+    let since = frame.memory.progressing_since.clone()?;
+    let changed = frame.memory.inputs_changed_at.clone().filter(|changed| changed.0 > since.0);
+    Some(changed.unwrap_or(since))
 }
 
 /// Since when only passing faults stand against Ready, whichever they are: one that follows another starts no new grace.
@@ -187,7 +209,10 @@ fn last_failure(fault: &Fault, now: Timestamp) -> Option<LastFailure> {
 fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: Option<&Done>) -> StageFailure {
     let reason = match (&stage.verdict, tried) {
         (Verdict::Wait(waiting), _) => waiting.word.reason,
-        (Verdict::Do(_, word), None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Held(..))) => word.reason,
+        (
+            Verdict::Do(_, word),
+            None | Some(Done::Nothing | Done::Wrote | Done::Asked | Done::Answered | Done::Held(..)),
+        ) => word.reason,
         _ => fault_of(stage, tried).map_or("", |fault| fault.reason),
     };
     let last = frame.memory.failures.iter().find(|row| row.stage == stage.condition.as_str());
@@ -197,11 +222,16 @@ fn remember<S>(frame: &Frame<'_>, memory: &mut Memory, stage: &Stage<S>, tried: 
         return last.clone();
     }
     let before = last.filter(|row| row.reason == reason);
+    // Of a step, only what was written counts: looking again or waiting for a turn is no attempt.
+    let counts = match (&stage.verdict, tried) {
+        (Verdict::Do(..), None | Some(Done::Nothing | Done::Answered | Done::Held(..))) => 0,
+        _ => 1,
+    };
     let row = StageFailure {
         stage: stage.condition.as_str().to_owned(),
         reason: reason.to_owned(),
         since: before.map_or(Time(frame.now), |row| row.since.clone()),
-        attempts: before.map_or(1, |row| row.attempts.saturating_add(1).min(ATTEMPTS_MAX)),
+        attempts: before.map_or(0, |row| row.attempts).saturating_add(counts).min(ATTEMPTS_MAX),
     };
     if !reason.is_empty() {
         memory.failures.push(row.clone());
@@ -218,31 +248,12 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         weight,
         next,
         floor: Duration::ZERO,
+        planned: false,
     };
     match &stage.verdict {
         Verdict::Met(word) => row(Status::True, word, Weight::Carries, frame.interval),
         Verdict::Skipped(word) => row(Status::Unknown, word, Weight::Carries, frame.interval),
-        Verdict::Unchanged => match condition::get(frame.previous, stage.condition) {
-            Some(before) => Judged {
-                condition: stage.condition,
-                status: match before.status.as_str() {
-                    "True" => Status::True,
-                    "False" => Status::False,
-                    _ => Status::Unknown,
-                },
-                reason: before.reason.clone(),
-                message: before.message.clone(),
-                weight: Weight::Carries,
-                next: frame.interval,
-                floor: Duration::ZERO,
-            },
-            None => row(
-                Status::Unknown,
-                &Word { reason: "NotLooked", message: String::new() },
-                Weight::Behind,
-                Duration::ZERO,
-            ),
-        },
+        Verdict::Unchanged => unchanged(stage, frame),
         Verdict::Behind(on) => {
             let word =
                 Word { reason: "WaitingForEarlierStage", message: format!("Waits until {} is true.", on.as_str()) };
@@ -258,12 +269,14 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
+            Some(Done::Answered) => row(Status::False, word, Weight::Progress, Duration::ZERO),
             Some(Done::Wrote | Done::Asked) => {
                 row(Status::False, word, Weight::Progress, frame.pace.again(seen.attempts))
             }
             Some(Done::Nothing) | None if matches!(frame.mode, Mode::Plan) => {
                 let message = "Mode is Plan: status.plan lists what Manage would do.".to_owned();
-                row(Status::False, &Word { reason: "Planned", message }, Weight::Progress, frame.interval)
+                let word = Word { reason: "Planned", message };
+                Judged { planned: true, ..row(Status::False, &word, Weight::Progress, frame.interval) }
             }
             Some(Done::Nothing) | None => row(Status::False, word, Weight::Progress, frame.interval),
         },
@@ -288,6 +301,27 @@ fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Fra
         weight,
         next: frame.pace.after(fault, seen.attempts),
         floor: fault.retry_after.unwrap_or_default(),
+        planned: false,
+    }
+}
+
+/// What was said last time stands, but only a stage that held carries the next ones.
+fn unchanged<S>(stage: &Stage<S>, frame: &Frame<'_>) -> Judged {
+    let before = condition::get(frame.previous, stage.condition);
+    let holds = before.is_some_and(|before| before.status == "True");
+    Judged {
+        condition: stage.condition,
+        status: match before.map(|before| before.status.as_str()) {
+            Some("True") => Status::True,
+            Some("False") => Status::False,
+            Some(_) | None => Status::Unknown,
+        },
+        reason: before.map_or("NotLooked", |before| before.reason.as_str()).to_owned(),
+        message: before.map_or("Nobody has looked yet.", |before| before.message.as_str()).to_owned(),
+        weight: if holds { Weight::Carries } else { Weight::Behind },
+        next: if holds { frame.interval } else { frame.pace.poll_interval },
+        floor: Duration::ZERO,
+        planned: false,
     }
 }
 
@@ -295,47 +329,35 @@ fn say(list: &mut Vec<Condition>, frame: &Frame<'_>, kind: ConditionType, status
     condition::set(list, &Statement { kind, status, reason, message }, frame.generation, frame.now);
 }
 
-/// Writes `Ready`, `Reconciling` and `Stalled`; answers whether the object counts as ready.
-fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> bool {
-    let certain = judged.iter().find(|row| !matches!(row.weight, Weight::Carries | Weight::Behind | Weight::Passing));
-    let passing = judged.iter().find(|row| matches!(row.weight, Weight::Passing));
-    let since = |row: &Judged| {
-        let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
-        failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now))
+/// Writes `Ready`, `Reconciling` and `Stalled`.
+fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, frame: &Frame<'_>) -> Standing {
+    let first = |wanted: fn(Weight) -> bool| judged.iter().find(|row| wanted(row.weight));
+    let certain = first(|weight| !matches!(weight, Weight::Carries | Weight::Behind | Weight::Passing));
+    let passing = first(|weight| matches!(weight, Weight::Passing));
+    let Some(row) = certain.or(passing).or_else(|| first(|weight| matches!(weight, Weight::Behind))) else {
+        say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+        flags(conditions, frame, None, None);
+        return Standing::Ready;
     };
+    if matches!(row.weight, Weight::Passing) && is_held(memory, frame) {
+        return Standing::Ready;
+    }
+    let failure = memory.failures.iter().find(|failure| failure.stage == row.condition.as_str());
+    let since = failure.map_or(Duration::ZERO, |failure| age(&failure.since, frame.now));
     let working = memory.progressing_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
     let in_time = working < frame.pace.progress_deadline;
-    let (flag, status, row) = match (certain, passing) {
-        (None, None) => {
-            say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
-            flags(conditions, frame, None, None);
-            return true;
-        }
-        (None, Some(row)) => {
-            // What was true of another spec says nothing about this one.
-            let was_ready = condition::get(frame.previous, ConditionType::Ready)
-                .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation));
-            let unclear = memory.unclear_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
-            if was_ready && unclear < frame.pace.ready_grace {
-                return true;
-            }
-            let status = if in_time { Status::Unknown } else { Status::False };
-            (in_time.then_some(ConditionType::Reconciling), status, row)
-        }
-        (Some(row), _) => {
-            let reconciling = match row.weight {
-                Weight::Progress => true,
-                Weight::Missing => in_time,
-                Weight::Refused => since(row) < PERSON_GRACE,
-                Weight::Person | Weight::Loss | Weight::Carries | Weight::Behind | Weight::Passing | Weight::Stuck => {
-                    false
-                }
-            };
-            let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
-            (stalled.or(reconciling.then_some(ConditionType::Reconciling)), Status::False, row)
-        }
+    let (reconciling, standing) = match row.weight {
+        Weight::Progress => (true, Standing::Working),
+        Weight::Missing | Weight::Passing | Weight::Behind | Weight::Carries => (in_time, Standing::Working),
+        Weight::Refused if since < PERSON_GRACE => (true, Standing::Working),
+        Weight::Refused | Weight::Person | Weight::Loss | Weight::Stuck => (false, Standing::Waiting),
     };
-    if matches!(frame.mode, Mode::Plan) && matches!(row.weight, Weight::Progress) {
+    // In mode Plan nobody works.
+    let reconciling = reconciling && frame.mode == Mode::Manage;
+    let stalled = matches!(row.weight, Weight::Stuck).then_some(ConditionType::Stalled);
+    let flag = stalled.or(reconciling.then_some(ConditionType::Reconciling));
+    let status = if certain.is_none() && in_time { Status::Unknown } else { Status::False };
+    if row.planned {
         let message = "Mode is Plan: status.plan lists what Manage would do.";
         say(conditions, frame, ConditionType::Ready, Status::False, "ChangesPlanned", message);
         flags(conditions, frame, None, None);
@@ -343,7 +365,15 @@ fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, fr
         say(conditions, frame, ConditionType::Ready, status, &row.reason, &row.message);
         flags(conditions, frame, flag, Some(row));
     }
-    false
+    standing
+}
+
+/// `Ready` was true, of this very spec: what was true of another says nothing about this one.
+fn is_held(memory: &Memory, frame: &Frame<'_>) -> bool {
+    let was_ready = condition::get(frame.previous, ConditionType::Ready)
+        .is_some_and(|ready| ready.status == "True" && ready.observed_generation == Some(frame.generation));
+    let unclear = memory.unclear_since.as_ref().map_or(Duration::ZERO, |time| age(time, frame.now));
+    was_ready && unclear < frame.pace.ready_grace
 }
 
 /// `Reconciling` and `Stalled` are present only while they are true, and never together.
@@ -413,9 +443,10 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
         })
         .map(|condition| {
-            let stalled = condition.type_ == ConditionType::Stalled.as_str();
-            let progress = condition.reason.ends_with("InProgress") || condition.reason.starts_with("Awaiting");
-            let good = (condition.status == "True" && !stalled) || progress;
+            let expected = condition.reason.ends_with("InProgress")
+                || condition.reason.starts_with("Awaiting")
+                || matches!(condition.reason.as_str(), "ChangesPlanned" | "Planned");
+            let good = (condition.status == "True" && !bad_when_true(&condition.type_)) || expected;
             Event {
                 type_: if good { EventType::Normal } else { EventType::Warning },
                 reason: condition.reason.clone(),
@@ -427,7 +458,22 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
         .collect()
 }
 
+/// Conditions that are there only to complain.
+fn bad_when_true(type_: &str) -> bool {
+    [
+        ConditionType::CredentialsExpiring,
+        ConditionType::DeletionBlocked,
+        ConditionType::ClaimConflict,
+        ConditionType::Drifted,
+    ]
+    .iter()
+    .any(|kind| kind.as_str() == type_)
+}
+
 /// How long ago `time` was; nothing for the future.
 pub(crate) fn age(time: &Time, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(time.0)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
