@@ -50,6 +50,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // What a test says is no reason.
+        let of_tests = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "scenario");
+        if of_tests {
+            continue;
+        }
         if path.is_dir() {
             found.extend(rust_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -37,6 +37,11 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
         Seen::Absent => false,
         Seen::Unknown(_) | Seen::NotLooked => case.past.keystore.is_some(),
     };
+    // Removed outside: nothing is tried before someone asks for it to be made again.
+    let removed = matches!(case.seen.keystore, Seen::Absent) && case.past.keystore.is_some();
+    if removed && !case.past.recreate_requested && !asked {
+        return Verdict::Behind(ConditionType::KeystoreConnected);
+    }
     if registered && !asked {
         return Verdict::met("JudgedByHealth", "The keystore is registered; UKO's own health judges the connection.");
     }
