@@ -79,7 +79,7 @@ struct Past<'a> {
     password_fingerprint: Option<String>,
     fingerprint: &'a (dyn Fn(&KeystoreDraft) -> String + Sync),
     test_requested: Option<String>,
-    recreate_requested: bool,
+    recreate_requested: Option<Timestamp>,
     kek_was_healthy: bool,
 }
 
@@ -201,9 +201,12 @@ fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeys
 
 /// A wish to have a removed thing made again counts only if it is younger than the thing. Without the memory of when that
 /// was made, an old wish would make it again.
-fn recreate_requested(annotations: Option<&std::collections::BTreeMap<String, String>>, memory: &Memory) -> bool {
+fn recreate_requested(
+    annotations: Option<&std::collections::BTreeMap<String, String>>,
+    memory: &Memory,
+) -> Option<Timestamp> {
     let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.is_some_and(|asked| memory.registered_at.as_ref().is_some_and(|registered| asked > registered.0))
+    asked.filter(|asked| memory.registered_at.as_ref().is_some_and(|registered| *asked > registered.0))
 }
 
 /// A certificate and its key in one PEM.

@@ -115,7 +115,12 @@ pub(super) fn key_encryption_key_healthy(case: Case<'_>, keystore: &Verdict<Step
     }
     let (reason, text) = told(case, judged.state);
     let class = if judged.state == KekState::InTransition { Class::Provisioning } else { Class::AwaitingPerson };
-    Verdict::Blocked(Fault::new(class, reason, text))
+    // What the cloud said of a read that failed stays for a support case.
+    let fault = case.seen.key.fault().filter(|_| judged.state == KekState::Unreadable);
+    Verdict::Blocked(match fault {
+        Some(fault) => Fault { class, ..fault.clone() }.worded(reason, text),
+        None => Fault::new(class, reason, text),
+    })
 }
 
 /// Still usable, but something is coming: told in the message.

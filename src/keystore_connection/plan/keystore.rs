@@ -70,7 +70,7 @@ fn unseen(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
 }
 
 fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
-    if case.past.keystore.is_some() && !case.past.recreate_requested {
+    if case.past.keystore.is_some() && !case.may_recreate() {
         let text = "The keystore was registered and has been removed in UKO. Because it costs money and someone meant it, it is not made again by itself: annotate this object with uko-operator.io/recreate-requested-at: <now, RFC 3339> to have it registered again.";
         return Verdict::Blocked(Fault::awaiting_person("RemovedOutside", text));
     }

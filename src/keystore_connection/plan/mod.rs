@@ -45,6 +45,13 @@ pub(super) struct Case<'a> {
     pub now: Timestamp,
 }
 
+impl Case<'_> {
+    /// A person asked for a removed keystore to be made again. A wish from the future would count for every later removal too.
+    fn may_recreate(self) -> bool {
+        self.past.recreate_requested.is_some_and(|asked| asked <= self.now)
+    }
+}
+
 /// The plan.
 pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
     let mut drift = Vec::new();

@@ -39,7 +39,7 @@ pub(super) fn connection_tested(case: Case<'_>, open: Option<ConditionType>) -> 
     };
     // Removed outside: nothing is tried before someone asks for it to be made again.
     let removed = matches!(case.seen.keystore, Seen::Absent) && case.past.keystore.is_some();
-    if removed && !case.past.recreate_requested && !asked {
+    if removed && !case.may_recreate() && !asked {
         return Verdict::Behind(ConditionType::KeystoreConnected);
     }
     if registered && !asked {

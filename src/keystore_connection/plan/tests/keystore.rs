@@ -106,6 +106,17 @@ fn a_removed_keystore_is_made_again_only_on_request_and_once() {
 }
 
 #[test]
+fn a_wish_from_the_future_counts_for_nothing_until_then() {
+    let mut sim = Sim::settled(json!({}));
+    sim.steps.clear();
+    sim.annotate("recreate-requested-at", &at(sim.now + 86_400).to_string());
+    sim.world.keystores.clear();
+    sim.run(3600);
+    assert_eq!(creations(&sim), 0);
+    assert_eq!(sim.says(STAGE), "False RemovedOutside");
+}
+
+#[test]
 fn a_lost_memory_never_leads_to_a_creation() {
     let mut sim = Sim::settled(json!({}));
     sim.steps.clear();
