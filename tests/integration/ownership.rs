@@ -1,5 +1,6 @@
-//! What is ours, what is nobody's and what is another's: adopted, left alone, or made again, as design section 4 says.
+//! What is ours, what is nobody's and what is another's: adopted, left alone, or made again.
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -128,10 +129,11 @@ async fn a_keystore_that_somebody_removed_is_made_again_only_on_request() {
     let told = told.says(&["costs money", "uko-operator.io/recreate-requested-at"]);
     let still = ["CredentialsValid", "VaultReady", "PrivateEndpointReady", "ConnectorEndpointReady"];
     world.hears(told.still(&still)).await;
-    world.looks_again(CONNECTION).await;
-    assert_eq!(world.cloud.writes_after(before).await, [].into());
-
     world.annotate(CONNECTION, "recreate-requested-at", "2099-01-01T00:00:00Z").await;
+    world.looks_again(CONNECTION).await;
+    assert_eq!(world.cloud.writes_after(before).await, [].into(), "no wish, or one whose time has not come");
+
+    world.annotate(CONNECTION, "recreate-requested-at", &Timestamp::now().to_string()).await;
     world.is_ready().await;
     let [_, _, again] = ids(&world).await;
     assert_ne!(again, keystore);

@@ -38,7 +38,7 @@ enum Flag {
     Reconciling,
     Stalled,
     Neither,
-    /// Whatever design section 2 does not fix at this moment; never both.
+    /// Whatever the rules of kstatus do not fix at this moment; never both.
     Either,
 }
 
