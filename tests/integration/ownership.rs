@@ -117,6 +117,7 @@ async fn what_others_own_is_never_touched_and_what_nobody_owns_only_if_the_spec_
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a person annotates with the time of now")]
 async fn a_keystore_that_somebody_removed_is_made_again_only_on_request() {
     let world = World::start("removed").await;
     world.apply_fixture().await;
