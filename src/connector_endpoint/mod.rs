@@ -27,7 +27,7 @@ use crate::{
         ibm::{ConnectorId, EndpointId, Satellite},
     },
     reconcile::{
-        announce::{self, Seen, Turn},
+        announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
         look::Look,
         stage::Plan,
@@ -185,10 +185,7 @@ impl ConnectorEndpoints {
         }
         let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
         self.shared.locks.clear(&owner);
-        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
-            self.shared.announced.settle(&owner, |kind| step.creates() == Some(kind));
-        }
-        let lost = announce::lost(step.creates(), &done, driver::now());
+        let lost = self.shared.ended(&owner, &locks, step.creates(), &done, driver::now());
         (done, lost)
     }
 }

@@ -35,7 +35,7 @@ use crate::{
         ibm::{KeystoreDraft, KeystoreId, UkoUrl, UkoVaultId},
     },
     reconcile::{
-        announce::{self, Seen, Turn},
+        announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
         fault::Fault,
         look::{Look, request},
@@ -303,10 +303,7 @@ impl KeystoreConnections {
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
         let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
-        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
-            self.shared.announced.settle(owner, |kind| step.creates() == Some(kind));
-        }
-        let lost = announce::lost(step.creates(), &done, driver::now());
+        let lost = self.shared.ended(owner, &locks, step.creates(), &done, driver::now());
         (done, tested, lost)
     }
 

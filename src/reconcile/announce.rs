@@ -87,6 +87,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// A step was sent and came back. What was refused holds nothing any longer: neither its locks, on which others wait, nor
+    /// the announcement. Gives the record of a creation whose answer was lost.
+    pub(crate) fn ended(
+        &self,
+        owner: &str,
+        locks: &[String],
+        creates: Option<&str>,
+        done: &Done,
+        now: Timestamp,
+    ) -> Option<PendingCreate> {
+        if matches!(done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.locks.release(locks, owner);
+            self.announced.settle(owner, |kind| creates == Some(kind));
+        }
+        lost(creates, done, now)
+    }
+}
+
 /// How old a record may become.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Age {

@@ -48,9 +48,22 @@ impl Locks {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let ended: Vec<String> =
             held.by.iter().filter(|(_, (holder, _))| holder == owner).map(|(key, _)| key.clone()).collect();
-        for key in ended {
-            held.by.remove(&key);
-            held.cleared.insert(key, Instant::now());
+        held.end(&ended, owner);
+    }
+
+    /// Clears `keys` alone: what `owner` wanted to change there was refused.
+    pub(crate) fn release(&self, keys: &[String], owner: &str) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).end(keys, owner);
+    }
+}
+
+impl Held {
+    fn end(&mut self, keys: &[String], owner: &str) {
+        for key in keys {
+            if self.by.get(key).is_some_and(|(holder, _)| holder == owner) {
+                self.by.remove(key);
+                self.cleared.insert(key.clone(), Instant::now());
+            }
         }
     }
 }
@@ -70,6 +83,18 @@ mod tests {
         assert!(!locks.take(&keys, "b", looked), "what b saw is from before a's change");
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(locks.take(&keys, "b", Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_refused_at_one_place_keeps_the_other() {
+        let locks = Locks::default();
+        let [vault, subnet] = ["vault".to_owned(), "subnet".to_owned()].map(|key| [key]);
+        assert!(locks.take(&vault, "a", Instant::now()) && locks.take(&subnet, "a", Instant::now()));
+        locks.release(&subnet, "a");
+        locks.release(&vault, "b");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(locks.take(&subnet, "b", Instant::now()));
+        assert!(!locks.take(&vault, "b", Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
