@@ -164,3 +164,30 @@ async fn a_rejected_or_disconnected_endpoint_is_never_made_anew() {
     world.cloud.patch(&status("Approved")).await;
     world.is_ready().await;
 }
+
+#[tokio::test]
+async fn who_is_refused_does_not_keep_others_from_the_same_vault_and_subnet() {
+    let mut world = World::start("refused-neighbour").await;
+    // Who was refused rests for longer than the test waits.
+    world.fixture.connection["spec"]["intervalSeconds"] = json!(3600);
+    world.fixture.connection["spec"]["keyEncryptionKey"]["checkIntervalSeconds"] = json!(3600);
+    let refused = json!({"error": {"code": "AuthorizationFailed", "message": "x"}});
+    let path = "privateEndpoints/payments-kv-pe\\?";
+    let fault = json!({"service": "arm", "method": "PUT", "path": path, "count": -1, "status": 403, "body": refused.to_string()});
+    world.cloud.fault(&fault).await;
+    world.apply_fixture().await;
+    world.hears(connection("PrivateEndpointReady", "False/AzurePermissionDenied").reconciling().still(&BESIDE)).await;
+
+    let mut neighbour = world.fixture.connection.clone();
+    neighbour["metadata"]["name"] = json!("neighbour");
+    neighbour["spec"]["privateEndpoint"]["name"] = json!("neighbour-pe");
+    // Not the same connector endpoint: its news would wake the one at rest.
+    neighbour["spec"]["connectorEndpointRef"]["name"] = json!("absent");
+    world.apply_value(&neighbour).await.unwrap();
+    world
+        .eventually("the neighbour's private endpoint is made", async || {
+            let state = world.cloud.state().await["azure"]["privateEndpoints"].to_string();
+            if state.contains("neighbour-pe") { Ok(()) } else { Err(state) }
+        })
+        .await;
+}
