@@ -11,7 +11,10 @@ mod resolve;
 
 use std::sync::Arc;
 
-use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
+    apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp,
+};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
@@ -68,11 +71,13 @@ impl Controller for ConnectorEndpoints {
         object.status.clone().unwrap_or_default()
     }
 
+    fn conditions(status: &ConnectorEndpointStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn status_schema(&self) -> Option<&JSONSchemaProps> {
         self.status_schema.as_ref()
     }
-
-    fn forget(&self, _: &Key) {}
 
     fn names(object: &ConnectorEndpoint) -> Names {
         resolve::names(object)
@@ -81,7 +86,7 @@ impl Controller for ConnectorEndpoints {
     async fn pass(&self, object: &ConnectorEndpoint, now: Timestamp) -> Report<ConnectorEndpointStatus> {
         let status = Self::status(object);
         if object.spec.suspend.unwrap_or_default() {
-            return report::suspended(object, status, now);
+            return report::suspended(status, object.metadata.generation.unwrap_or_default(), now);
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let found = resolve::references(&self.shared, object, &key).await;
@@ -105,10 +110,6 @@ impl Controller for ConnectorEndpoints {
             &self.shared.pace,
             now,
         )
-    }
-
-    fn observe_metrics(&self, key: &Key, status: &ConnectorEndpointStatus) {
-        self.shared.metrics.conditions(Self::KIND, key, &status.conditions);
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode, PendingCreate},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, PendingCreate},
     },
     reconcile::{
         announce::{Age, standing},
@@ -20,7 +20,7 @@ use crate::{
         look::Look,
         pace::PaceSettings,
         stage::Word,
-        summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
+        summary::{Frame, summarise, suspend},
     },
 };
 
@@ -55,20 +55,17 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         interval,
         dice: fastrand::f64(),
         mode: told.want.mode,
+        quick: told.pass.quick,
         done: &told.pass.done,
         report_drift: told.want.drift == DriftPolicy::Report,
         ready: ready(told),
     };
     let summary = summarise(&told.pass.plan, &frame);
-    let mut memory = summary.memory;
-    if !told.pass.quick && told.pass.plan.is_settled() {
-        memory.full_look_at = Some(Time(now));
-    }
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
         pending_create: pending(told),
-        memory: Some(memory),
+        memory: Some(summary.memory),
         last_failure: summary.failure.or_else(|| told.before.last_failure.clone()),
         last_checked_at: Some(Time(now)),
         last_handled_reconcile_at: told
@@ -84,32 +81,20 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     what_was_seen(told, &mut status);
     status.conditions = summary.conditions;
     publish_address(told, &mut status);
-    Report {
-        outcome: outcome(&status.conditions),
-        events: transitions(&told.before.conditions, &status.conditions),
-        next: summary.next,
-        stamps: !told.pass.quick && told.pass.plan.is_settled(),
-        status,
-    }
+    Report { status, next: summary.next, stamps: summary.settled }
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let pass = told.pass;
+    let creates = pass.plan.next().and_then(plan::Step::creates);
+    let found = |kind: &str| plan::found(told.want, &pass.seen, told.past, kind);
     let before = told.before.pending_create.as_ref();
-    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
-    let found = plan::found(told.want, &told.pass.seen, told.past, kind);
-    let step = told.pass.plan.next().and_then(plan::Step::creates);
-    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
-    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
+    pass.announced.clone().or_else(|| standing(before, creates, &pass.done, told.age, found))
 }
 
 fn ready(told: &Told<'_>) -> Word {
-    match told.want.mode {
-        Mode::Plan => Word { reason: "NothingToDo", message: "Mode is Plan, and nothing would be done.".to_owned() },
-        Mode::Manage => {
-            let target = format!("{}:{}", told.want.draft.server_host, told.want.draft.server_port);
-            Word { reason: "EndpointReady", message: format!("IBM Cloud reaches {target} through the endpoint.") }
-        }
-    }
+    let target = format!("{}:{}", told.want.draft.server_host, told.want.draft.server_port);
+    Word { reason: "EndpointReady", message: format!("IBM Cloud reaches {target} through the endpoint.") }
 }
 
 fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
@@ -154,18 +139,11 @@ fn publish_address(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
 
 /// Nothing was looked at because the spec says so.
 pub(super) fn suspended(
-    object: &ConnectorEndpoint,
     mut status: ConnectorEndpointStatus,
+    generation: i64,
     now: Timestamp,
 ) -> Report<ConnectorEndpointStatus> {
-    let before = status.conditions.clone();
-    status.observed_generation = object.metadata.generation.unwrap_or_default();
-    suspend(&mut status.conditions, status.observed_generation, now);
-    Report {
-        outcome: outcome(&status.conditions),
-        events: transitions(&before, &status.conditions),
-        next: summary::SUSPENDED_LOOK,
-        stamps: false,
-        status,
-    }
+    status.observed_generation = generation;
+    let next = suspend(&mut status.conditions, generation, now);
+    Report { status, next, stamps: false }
 }

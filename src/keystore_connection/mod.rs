@@ -14,7 +14,10 @@ pub(crate) use self::operations::Operations;
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp};
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
+    apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp,
+};
 use kube::ResourceExt;
 use tokio::{sync::watch, time::Instant};
 
@@ -136,6 +139,10 @@ impl Controller for KeystoreConnections {
         object.status.clone().unwrap_or_default()
     }
 
+    fn conditions(status: &AzureKeystoreConnectionStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn status_schema(&self) -> Option<&JSONSchemaProps> {
         self.status_schema.as_ref()
     }
@@ -151,7 +158,7 @@ impl Controller for KeystoreConnections {
     async fn pass(&self, object: &AzureKeystoreConnection, now: Timestamp) -> Report<AzureKeystoreConnectionStatus> {
         let status = Self::status(object);
         if object.spec.suspend.unwrap_or_default() {
-            return report::suspended(object, status, now);
+            return report::suspended(status, object.metadata.generation.unwrap_or_default(), now);
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let found = resolve::references(&self.shared.kube, &key.0, object).await;
@@ -183,7 +190,6 @@ impl Controller for KeystoreConnections {
     }
 
     fn observe_metrics(&self, key: &Key, status: &AzureKeystoreConnectionStatus) {
-        self.shared.metrics.conditions(Self::KIND, key, &status.conditions);
         let state = status.key_encryption_key.as_ref().map(|kek| format!("{:?}", kek.state));
         self.shared.metrics.kek(key, state);
     }

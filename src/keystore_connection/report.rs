@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::v1alpha1::{
         AzureKeystoreConnection, AzureKeystoreConnectionStatus, AzureStatus, CredentialsInUse, DriftPolicy,
-        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, PendingCreate, UkoStatus,
+        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, PendingCreate, UkoStatus,
     },
     clouds::azure::ProvisioningState,
     reconcile::{
@@ -22,7 +22,7 @@ use crate::{
         look::{Look, request},
         pace::PaceSettings,
         stage::{Seen, Word},
-        summary::{self, Done, Frame, outcome, summarise, suspend, transitions},
+        summary::{self, Done, Frame, summarise, suspend},
     },
 };
 
@@ -60,12 +60,12 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         interval: told.past.interval,
         dice: fastrand::f64(),
         mode: told.want.mode,
+        quick: pass.quick,
         done: &pass.done,
         report_drift: told.want.drift == DriftPolicy::Report,
         ready: ready(told),
     };
     let summary = summarise(&pass.plan, &frame);
-    let settled = !pass.quick && pass.plan.is_settled();
     let tested = pass.tested.is_some();
     let annotations = told.object.metadata.annotations.as_ref();
     let mut status = AzureKeystoreConnectionStatus {
@@ -93,33 +93,21 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
     status.uko = uko(told, now);
     status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
-    status.memory = Some(remember(case, told, summary.memory, settled, &status));
-    Report {
-        outcome: outcome(&status.conditions),
-        events: transitions(&told.before.conditions, &status.conditions),
-        next: summary.next,
-        stamps: settled,
-        status,
-    }
+    status.memory = Some(remember(case, told, summary.memory, &status));
+    Report { status, next: summary.next, stamps: summary.settled }
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {
+    let pass = told.pass;
+    let creates = pass.step.as_ref().and_then(Step::creates);
+    let found = |kind: &str| plan::found(&pass.seen, kind);
     let before = told.before.pending_create.as_ref();
-    let kind = before.map(|pending| pending.kind.as_str()).unwrap_or_default();
-    let found = plan::found(&told.pass.seen, kind);
-    let step = told.pass.step.as_ref().and_then(Step::creates);
-    let refused = step == Some(kind) && matches!(&told.pass.done, Done::Failed(fault) if !fault.outcome_unknown);
-    told.pass.announced.clone().or_else(|| standing(before, found, refused, step == Some(kind), told.age))
+    pass.announced.clone().or_else(|| standing(before, creates, &pass.done, told.age, found))
 }
 
 fn ready(told: &Told<'_>) -> Word {
     let vault = &told.want.vault.name;
-    match told.want.mode {
-        Mode::Plan => Word { reason: "NothingToDo", message: "Mode is Plan, and nothing would be done.".to_owned() },
-        Mode::Manage => {
-            Word { reason: "KeysCanFlow", message: format!("UKO can distribute keys into Key Vault {vault}.") }
-        }
-    }
+    Word { reason: "KeysCanFlow", message: format!("UKO can distribute keys into Key Vault {vault}.") }
 }
 
 /// The `ConnectorEndpoint` could not be read this time, so what it said last stands.
@@ -240,17 +228,8 @@ fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncr
 }
 
 /// Times that the next pass needs. Each can be lost: then only waiting is.
-fn remember(
-    case: Case<'_>,
-    told: &Told<'_>,
-    mut memory: Memory,
-    settled: bool,
-    status: &AzureKeystoreConnectionStatus,
-) -> Memory {
+fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureKeystoreConnectionStatus) -> Memory {
     let now = || Some(Time(case.now));
-    if settled {
-        memory.full_look_at = now();
-    }
     let registered = status.uko.as_ref().is_some_and(|uko| uko.keystore_id.is_some());
     let wrote =
         |wanted: fn(&Step) -> bool| told.pass.done == Done::Wrote && told.pass.step.as_ref().is_some_and(wanted);
@@ -308,18 +287,11 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
 
 /// Nothing was looked at because the spec says so.
 pub(super) fn suspended(
-    object: &AzureKeystoreConnection,
     mut status: AzureKeystoreConnectionStatus,
+    generation: i64,
     now: Timestamp,
 ) -> Report<AzureKeystoreConnectionStatus> {
-    let before = status.conditions.clone();
-    status.observed_generation = object.metadata.generation.unwrap_or_default();
-    suspend(&mut status.conditions, status.observed_generation, now);
-    Report {
-        outcome: outcome(&status.conditions),
-        events: transitions(&before, &status.conditions),
-        next: summary::SUSPENDED_LOOK,
-        stamps: false,
-        status,
-    }
+    status.observed_generation = generation;
+    let next = suspend(&mut status.conditions, generation, now);
+    Report { status, next, stamps: false }
 }

@@ -98,12 +98,16 @@ impl Shared {
         done: &Done,
         now: Timestamp,
     ) -> Option<PendingCreate> {
-        if matches!(done, Done::Failed(fault) if !fault.outcome_unknown) {
+        if is_refused(done) {
             self.locks.release(locks, owner);
-            self.announced.settle(owner, |kind| creates == Some(kind));
         }
-        lost(creates, done, now)
+        self.announced.ended(owner, creates, done, now)
     }
+}
+
+/// Nothing was made, and nothing will be.
+fn is_refused(done: &Done) -> bool {
+    matches!(done, Done::Failed(fault) if !fault.outcome_unknown)
 }
 
 /// How old a record may become.
@@ -115,24 +119,21 @@ pub(crate) struct Age {
     pub lost_after: Duration,
 }
 
-/// What stays on record of a creation after a pass. The record goes when the thing is found, when the cloud refused to
-/// make it, or when a lost request can have no effect any more and nobody wants to repeat it; not because a list failed.
+/// What stays on record of a creation after a pass whose step `creates` something. The record goes when the thing is found,
+/// when the cloud refused to make it, or when a lost request can have no effect any more and nobody wants to repeat it; not
+/// because a list failed.
 pub(crate) fn standing(
     pending: Option<&PendingCreate>,
-    found: bool,
-    refused: bool,
-    wanted: bool,
+    creates: Option<&str>,
+    done: &Done,
     age: Age,
+    found: impl FnOnce(&str) -> bool,
 ) -> Option<PendingCreate> {
     let pending = pending?;
+    let wanted = creates == Some(&pending.kind);
     let may_still_come = wanted || summary::age(&pending.started_at, age.now) < age.lost_after;
-    (!found && !refused && may_still_come).then(|| pending.clone())
-}
-
-/// A creation whose answer was lost just now: it may take effect for as long as any other lost request.
-pub(crate) fn lost(creates: Option<&str>, done: &Done, now: Timestamp) -> Option<PendingCreate> {
-    let unknown = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
-    creates.filter(|_| unknown).map(|kind| PendingCreate { kind: kind.to_owned(), started_at: Time(now) })
+    let refused = wanted && is_refused(done);
+    (may_still_come && !refused && !found(&pending.kind)).then(|| pending.clone())
 }
 
 /// What may be done about a creation.
@@ -203,6 +204,21 @@ impl Announced {
         }
     }
 
+    /// A creation was sent and came back. One whose answer was lost may take effect for as long as any other lost request.
+    pub(crate) fn ended(
+        &self,
+        owner: &str,
+        creates: Option<&str>,
+        done: &Done,
+        now: Timestamp,
+    ) -> Option<PendingCreate> {
+        if is_refused(done) {
+            self.settle(owner, |kind| creates == Some(kind));
+        }
+        let unknown = matches!(done, Done::Failed(fault) if fault.outcome_unknown);
+        creates.filter(|_| unknown).map(|kind| PendingCreate { kind: kind.to_owned(), started_at: Time(now) })
+    }
+
     /// The announcement was not used after all.
     fn keep(&self, owner: &str, pending: &PendingCreate) {
         self.settle(owner, |_| true);
@@ -219,7 +235,7 @@ impl Announced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::leadership::CREATE_PAUSE;
+    use crate::reconcile::{fault::Fault, leadership::CREATE_PAUSE};
 
     const EVERY: Duration = Duration::from_secs(10);
 
@@ -284,11 +300,14 @@ mod tests {
         let table = Announced::new(CREATE_PAUSE);
         let pending = announced(table.ask("a", "Keystore", None, Duration::ZERO, at(0)));
         let (young, old) = (table.age(at(5)), table.age(at(500)));
-        assert_eq!(standing(Some(&pending), false, false, false, young), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), true, false, false, young), None);
-        assert_eq!(standing(Some(&pending), false, true, true, young), None);
-        assert_eq!(standing(Some(&pending), false, false, true, old), Some(pending.clone()));
-        assert_eq!(standing(Some(&pending), false, false, false, old), None);
+        let (idle, refused) = (Done::Nothing, Done::Failed(Fault::awaiting_person("RoleMissing", "Grant it.")));
+        let wanted = Some("Keystore");
+        assert_eq!(standing(Some(&pending), None, &idle, young, |_| false), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), None, &idle, young, |kind| kind == "Keystore"), None);
+        assert_eq!(standing(Some(&pending), wanted, &refused, young, |_| false), None);
+        assert_eq!(standing(Some(&pending), Some("Source"), &refused, young, |_| false), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), wanted, &idle, old, |_| false), Some(pending.clone()));
+        assert_eq!(standing(Some(&pending), None, &idle, old, |_| false), None);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, convert::Infallible, fmt::Debug, future::Future
 
 use futures::{FutureExt, StreamExt, future::join_all, stream};
 use k8s_openapi::{
-    NamespaceResourceScope, apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps, jiff::Timestamp,
+    NamespaceResourceScope, apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
+    apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -33,6 +34,7 @@ use super::{
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
     status::{self, Written},
+    summary::{outcome, transitions},
     wake::{Key, Kind, Named, Names, Wakes},
 };
 
@@ -68,12 +70,8 @@ pub(crate) struct Report<S> {
     pub status: S,
     /// When to look again.
     pub next: Duration,
-    /// What is worth an event.
-    pub events: Vec<Event>,
     /// Whether time stamps alone are worth a write.
     pub stamps: bool,
-    /// For the metrics.
-    pub outcome: Outcome,
 }
 
 /// One controller, as the driver sees it.
@@ -95,6 +93,8 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn shared(&self) -> &Shared;
     /// The status that stands in the object.
     fn status(object: &Self::Object) -> Self::Status;
+    /// The conditions in a status, from which events and metrics are drawn.
+    fn conditions(status: &Self::Status) -> &[Condition];
     /// The schema of its status, which every status is cut to fit.
     fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
@@ -102,9 +102,9 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// One pass. Never fails: faults are part of the report.
     fn pass(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Report<Self::Status>> + Send;
     /// The object is gone.
-    fn forget(&self, key: &Key);
-    /// The condition states of a status, for the metrics.
-    fn observe_metrics(&self, key: &Key, status: &Self::Status);
+    fn forget(&self, _: &Key) {}
+    /// What the metrics tell of a status besides its conditions.
+    fn observe_metrics(&self, _: &Key, _: &Self::Status) {}
 }
 
 /// Runs one controller in `namespaces`, or in all where none is named, until `stop`; passes that are under way are finished.
@@ -269,23 +269,25 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
     let report = controller.pass(&object, now()).await;
     let schema = controller.status_schema();
     let before = C::status(&object);
+    let conditions = C::conditions(&report.status);
     match timely(status::write(&api, &object, &before, &report.status, report.stamps, schema)).await {
         Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
         Ok(Written::Changed) => {
-            controller.observe_metrics(key, &report.status);
             if C::KIND == Kind::ConnectorEndpoint {
                 shared.wakes.changed(Named::ConnectorEndpoint, key);
             }
-            publish(shared, &object, &report.events).await;
+            publish(shared, &object, &transitions(C::conditions(&before), conditions)).await;
         }
-        Ok(Written::Unchanged) => controller.observe_metrics(key, &report.status),
+        Ok(Written::Unchanged) => {}
         Err(error) => {
             let fault = Fault::from(error);
             tracing::error!(reason = fault.reason, "status could not be written");
             return (Outcome::Failed, retry());
         }
     }
-    (report.outcome, Action::requeue(report.next))
+    shared.metrics.conditions(C::KIND, key, conditions);
+    controller.observe_metrics(key, &report.status);
+    (outcome(conditions), Action::requeue(report.next))
 }
 
 /// All at once: the next pass waits for them. A failed event is a line in the log, no more.

@@ -48,11 +48,13 @@ pub(crate) struct Frame<'a> {
     pub dice: f64,
     /// Manage or Plan.
     pub mode: Mode,
+    /// Only what changes by itself was looked at.
+    pub quick: bool,
     /// What this pass did outside, and how that ended.
     pub done: &'a Done,
     /// Whether differences are only reported.
     pub report_drift: bool,
-    /// Condition type `Ready` in words, once everything is met.
+    /// Condition type `Ready` in words, once everything is met in mode Manage.
     pub ready: Word,
 }
 
@@ -83,6 +85,8 @@ pub(crate) struct Summary {
     pub next: Duration,
     /// What failed just now, if a cloud call did.
     pub failure: Option<LastFailure>,
+    /// A full look found nothing to do.
+    pub settled: bool,
 }
 
 /// How a stage weighs on the whole.
@@ -145,6 +149,10 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
         // Who waits for a person does not use up the time for what follows.
         Standing::Ready | Standing::Waiting => None,
     };
+    let settled = plan.is_settled() && !frame.quick;
+    if settled {
+        memory.full_look_at = Some(Time(frame.now));
+    }
     if plan.is_settled() {
         memory.settled_inputs.clone_from(&memory.inputs);
     }
@@ -152,7 +160,7 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
         memory.last_write_at = Some(Time(frame.now));
     }
     let next = next_look(&judged, frame);
-    Summary { conditions, memory, next, failure }
+    Summary { conditions, memory, next, failure, settled }
 }
 
 /// A changed spec or Secret has its own time for progress.
@@ -335,7 +343,11 @@ fn weigh(judged: &[Judged], conditions: &mut Vec<Condition>, memory: &Memory, fr
     let certain = first(|weight| !matches!(weight, Weight::Carries | Weight::Behind | Weight::Passing));
     let passing = first(|weight| matches!(weight, Weight::Passing));
     let Some(row) = certain.or(passing).or_else(|| first(|weight| matches!(weight, Weight::Behind))) else {
-        say(conditions, frame, ConditionType::Ready, Status::True, frame.ready.reason, &frame.ready.message);
+        let (reason, message) = match frame.mode {
+            Mode::Plan => ("NothingToDo", "Mode is Plan, and nothing would be done."),
+            Mode::Manage => (frame.ready.reason, frame.ready.message.as_str()),
+        };
+        say(conditions, frame, ConditionType::Ready, Status::True, reason, message);
         flags(conditions, frame, None, None);
         return Standing::Ready;
     };
@@ -394,10 +406,10 @@ fn next_look(judged: &[Judged], frame: &Frame<'_>) -> Duration {
 }
 
 /// A suspended object is woken by its own change only; this is a long stop.
-pub(crate) const SUSPENDED_LOOK: Duration = Duration::from_hours(24);
+const SUSPENDED_LOOK: Duration = Duration::from_hours(24);
 
-/// No call was made: the conditions stay as they were, `Ready` says why nothing moves.
-pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
+/// No call was made: the conditions stay as they were, `Ready` says why nothing moves. Answers when to look again.
+pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) -> Duration {
     let status = match condition::get(conditions, ConditionType::Ready).map(|ready| ready.status.as_str()) {
         Some("True") => Status::True,
         Some("False") => Status::False,
@@ -413,6 +425,7 @@ pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Tim
     );
     condition::remove(conditions, ConditionType::Reconciling);
     condition::remove(conditions, ConditionType::Stalled);
+    SUSPENDED_LOOK
 }
 
 /// How a pass ended, for the metrics.

@@ -58,6 +58,7 @@ impl Story {
             interval: Duration::from_mins(5),
             dice: 0.5,
             mode: self.mode,
+            quick: false,
             done: &self.done,
             report_drift: true,
             ready: Word { reason: "AllWell", message: String::new() },
@@ -271,7 +272,7 @@ fn plan_mode_plans_only_what_it_would_do_and_never_reconciles() {
     story.pass(3, blocked(Class::Invalid));
     assert_eq!(story.says(), "False Reason stalled");
     story.pass(4, met());
-    assert_eq!(story.says(), "True AllWell");
+    assert_eq!(story.says(), "True NothingToDo");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::{
         resolve::Found,
     },
     reconcile::{
-        announce::{Announced, Permission, lost},
+        announce::{Announced, Permission},
         fault::Fault,
         look::Look,
         scenario::{pace, patched},
@@ -183,10 +183,7 @@ impl Sim {
             Some(Permission::Go) | None => {}
         }
         let done = self.send(step);
-        if matches!(&done, Done::Failed(fault) if !fault.outcome_unknown) {
-            self.announced.settle("o", |kind| step.creates() == Some(kind));
-        }
-        let lost = lost(step.creates(), &done, now);
+        let lost = self.announced.ended("o", step.creates(), &done, now);
         (done, lost)
     }
 
