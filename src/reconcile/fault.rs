@@ -27,7 +27,7 @@ pub(crate) struct Fault {
     pub outcome_unknown: bool,
 }
 
-/// The facts a support case needs; they live in `status.lastFailure`, not in messages.
+/// The facts a support case needs, as `status.lastFailure` keeps them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FailedCall {
     /// Service and operation, such as `arm/GetVault`.
@@ -86,13 +86,16 @@ impl Fault {
 }
 
 impl From<Error> for Fault {
+    /// The message ends with what was tried and the cloud's own code, which are the same on every pass.
     fn from(error: Error) -> Self {
+        let operation = format!("{}/{}", error.service.as_str(), error.operation);
+        let code = error.code.as_ref().map(|code| format!(": {code}")).unwrap_or_default();
         Self {
             class: error.class,
             reason: error.reason,
-            message: error.advice.to_string(),
+            message: format!("{} ({operation}{code})", error.advice),
             call: Some(Box::new(FailedCall {
-                operation: format!("{}/{}", error.service.as_str(), error.operation),
+                operation,
                 code: error.code.clone(),
                 request_id: error.request_id.as_ref().map(ToString::to_string),
                 field: error.field.clone(),
@@ -125,9 +128,26 @@ impl From<kube::Error> for Fault {
         if status.code == 403 {
             return Self::awaiting_person(
                 "KubernetesForbidden",
-                "The API server refused the operator. Grant its ServiceAccount the rights of the Helm chart.",
+                "The API server refused the operator. Grant its ServiceAccount the rights that docs/guides/permissions.md lists.",
             );
         }
         Self::new(Class::Transient, "KubernetesRefused", "The API server refused a call; this is retried.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clouds::http::{RequestId, Service};
+
+    #[test]
+    fn a_refusal_says_what_to_do_what_was_tried_and_the_clouds_own_code_but_no_id_that_changes() {
+        let error =
+            || Error::new(Service::Arm, "PutPrivateEndpoint", Class::AwaitingPerson, "Locked", "Remove the lock.");
+        assert_eq!(Fault::from(error()).message, "Remove the lock. (arm/PutPrivateEndpoint)");
+        let coded = error().with_code("ScopeLocked").with_request_id(RequestId::parse("0a-1"));
+        let fault = Fault::from(coded);
+        assert_eq!(fault.message, "Remove the lock. (arm/PutPrivateEndpoint: ScopeLocked)");
+        assert_eq!(fault.call.and_then(|call| call.request_id).as_deref(), Some("0a-1"));
     }
 }

@@ -91,7 +91,7 @@ fn by_status(answer: &Answer, body: &Value) -> Verdict {
         _ => (
             Class::AwaitingPerson,
             "EntraRequestRejected",
-            "Entra refused for a reason the operator does not know; look at the sign-in log with the request id.",
+            "Entra refused for a reason the operator does not know; look at the sign-in log with the request id in status.lastFailure.",
         ),
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn of_operation(answer: &Answer, status: &str, body: &Value) -> Error
     let verdict = table::verdict(refusal.effective()).unwrap_or(Verdict {
         class: Class::AwaitingPerson,
         reason: "OperationFailed",
-        advice: "Azure accepted the change and then failed; look at the activity log with the request id.",
+        advice: "Azure accepted the change and then failed; look at the activity log with the request id in status.lastFailure.",
     });
     let verdict = linked(&refusal).or_else(|| overlapping(&refusal)).unwrap_or(verdict);
     let error = answer.error(verdict.class, verdict.reason, advice(&verdict, &refusal));
@@ -127,7 +127,7 @@ fn by_status(service: Service, status: u16) -> Verdict {
         _ => (
             Class::AwaitingPerson,
             "AzureRequestRejected",
-            "Azure refused for a reason the operator does not know; look at the activity log with the request id.",
+            "Azure refused for a reason the operator does not know; look at the activity log with the request id in status.lastFailure.",
         ),
     };
     Verdict { class, reason, advice }

@@ -177,7 +177,7 @@ const RESOURCE_MANAGER: &[Row] = &[
         &["Canceled", "OperationCanceled"],
         Class::AwaitingPerson,
         "OperationCanceled",
-        "Somebody stopped the operation; look at the activity log with the request id.",
+        "Somebody stopped the operation; look at the activity log with the request id in status.lastFailure.",
     ),
 ];
 
