@@ -43,7 +43,7 @@ demo: ## Two manifests become a working connection, on a real API server and a c
 	BIN_DIR='$(abspath $(target))/release' exec deploy/demo/demo.sh
 
 .PHONY: test
-test: ## Everything: format, lints, documentation, unit, property, client and integration tests. First 15-30 min on two cores, then 2-5 min.
+test: ## Everything: format, lints, documentation, unit, property, client and integration tests. First 20-40 min on two cores, then 3-6 min.
 	$(call need,$(build_tools) $(cluster_tools) python3)
 	cargo fmt --version >/dev/null || { echo 'make test: rustfmt is missing' >&2; exit 1; }
 	cargo clippy --version >/dev/null || { echo 'make test: clippy is missing' >&2; exit 1; }
@@ -54,7 +54,12 @@ test: ## Everything: format, lints, documentation, unit, property, client and in
 	  $(call stage,control plane of the tests: building beside the rest (once 6-15 min; log in $(target)/cluster-build.log))
 	fi
 	nice tests/cluster/build.sh >"$$log" 2>&1 & cluster=$$!
-	trap 'kill $$cluster 2>/dev/null || true' EXIT
+	tools_log='$(target)/tools-build.log'
+	if ! tests/tools/build.sh --check >/dev/null; then
+	  $(call stage,Go tools of the tests: building beside the rest (once 5-10 min; log in $(target)/tools-build.log))
+	fi
+	nice tests/tools/build.sh >"$$tools_log" 2>&1 & tools=$$!
+	trap 'kill $$cluster $$tools 2>/dev/null || true' EXIT
 	$(call stage,formatting (seconds))
 	cargo fmt --all --check
 	$(call stage,lints (first 2-4 min with all dependencies; then seconds))
@@ -64,8 +69,9 @@ test: ## Everything: format, lints, documentation, unit, property, client and in
 	$(call stage,binaries and tests (first 3-6 min; then seconds))
 	cargo build --workspace --locked --bins
 	cargo test --workspace --locked --no-run
-	$(call stage,control plane of the tests (waits while it is not done))
+	$(call stage,control plane and tools of the tests (waits while they are not done))
 	wait $$cluster || { tail -n 30 "$$log" >&2; echo "make test: the control plane was not built; all of it in $$log" >&2; exit 1; }
+	wait $$tools || { tail -n 30 "$$tools_log" >&2; echo "make test: the Go tools were not built; all of it in $$tools_log" >&2; exit 1; }
 	trap - EXIT
 	$(call stage,the Azure SDK for Python through the cloud in a box (first half a minute; then seconds))
 	BIN_DIR='$(abspath $(target))/debug' tests/cloud-in-a-box/sdk/check.sh
@@ -87,6 +93,7 @@ test-clouds: ## The cloud clients against the cloud in a box; no cluster.
 test-integration: ## The shipped binary on a real API server; ARGS=name runs what matches. UKO_OPERATOR_TEST_KUBECONFIG=FILE takes your cluster.
 	$(call need,$(build_tools) $(cluster_tools))
 	tests/cluster/build.sh >/dev/null
+	tests/tools/build.sh >/dev/null
 	cargo build --workspace --bins
 	cargo test --test integration -- $(ARGS)
 
@@ -140,7 +147,10 @@ bench: ## Time from apply to Ready, reads of a steady resync, memory, CPU, start
 	BIN_DIR='$(abspath $(target))/release' exec tests/bench/run.sh
 
 .PHONY: clean
-clean: ## Remove what was built here. CACHE=1 removes the built Kubernetes too (6-15 min to build again).
+clean: ## Remove what was built here. CACHE=1 removes the built Kubernetes and Go tools too (15-25 min to build again).
 	$(call need,cargo)
 	cargo clean
-	if [[ '$(CACHE)' == 1 ]]; then rm -rf -- "$$(tests/cluster/build.sh --check)"; fi
+	if [[ '$(CACHE)' == 1 ]]; then
+	  rm -rf -- "$$(tests/cluster/build.sh --check)"
+	  { tests/tools/build.sh --check || true; } | while read -r tool; do rm -rf -- "$$(dirname -- "$$tool")"; done
+	fi
