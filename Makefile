@@ -98,7 +98,7 @@ test-integration: ## The shipped binary on a real API server; ARGS=name runs wha
 	cargo test --test integration -- $(ARGS)
 
 .PHONY: test-crash
-test-crash: ## SIGKILL at every request of the flow that creates everything, three ways each: nothing is made twice. About 6 min.
+test-crash: ## SIGKILL at every request and every write of the flows that make, change and rotate, up to three ways each. 10-20 min.
 	$(call need,$(build_tools) $(cluster_tools))
 	tests/cluster/build.sh >/dev/null
 	cargo build --workspace --bins

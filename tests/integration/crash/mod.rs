@@ -1,32 +1,36 @@
-//! The operator dies at every request of the flow that creates everything, and nothing is made twice.
+//! The operator dies at every request of a flow, and it ends as if nothing had happened.
 //!
-//! In: the shipped binary, SIGKILL, a cloud that loses answers. Out: the same end as without a crash. Never: a short list that
-//! hides a new request: every write of the recorded flow must have its row in [`points`].
+//! In: the shipped binary, SIGKILL while it waits for an answer, clouds and an API server that lose answers. Out: the same
+//! end as without a crash. Never: a list of requests by hand: a flow without a crash is recorded first, and each of its
+//! requests is a place to die.
 //!
-//! `make test-crash` (`UKO_OPERATOR_CRASH=all`) tries every point; without it a representative part runs.
+//! `make test-crash` (`UKO_OPERATOR_CRASH=all`) tries every place; without it a part that stands for the rest runs.
 
+mod end;
+mod flow;
 mod points;
 mod stage;
 
-use std::{any::Any, env, fmt, future::Future, panic::AssertUnwindSafe, time::Instant};
+use std::{any::Any, collections::BTreeSet, env, fmt, future::Future, panic::AssertUnwindSafe, time::Instant};
 
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json};
 
 use self::{
-    points::{Does, Moment, Point, points},
-    stage::Stage,
+    flow::Flow,
+    points::{Moment, Point, Shape},
+    stage::{End, Stage},
 };
 
-/// Worlds at once, over all tests of this file together: each is a cloud and an operator.
-const AT_ONCE: usize = 3;
+/// Worlds at once in each flow: a world is a cloud and an operator, and mostly waits. The harness has a limit of its own.
+const AT_ONCE: usize = 4;
 /// The same random moments every time.
 const SEED: u64 = 20_260_117;
 /// How many of them.
 const RANDOM: u32 = 10;
 
 /// One crash.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Crash {
     At(Point, Moment),
     /// After so many thousandths of the flow's requests, and what happens while no operator is there.
@@ -40,88 +44,120 @@ enum Meanwhile {
     ObjectsAreReplaced,
 }
 
+/// A flow without a crash.
+struct Recorded {
+    points: Vec<Point>,
+    requests: u64,
+    end: End,
+}
+
 #[tokio::test]
-async fn a_crash_at_any_request_ends_as_if_there_had_been_none() {
-    let flow = record().await;
-    let crashes = if all() { every() } else { some() };
+async fn a_crash_while_everything_is_made_ends_as_if_there_had_been_none() {
+    tried(Flow::Create).await;
+}
+
+#[tokio::test]
+async fn a_crash_while_everything_is_changed_ends_as_if_there_had_been_none() {
+    tried(Flow::Update).await;
+}
+
+#[tokio::test]
+async fn a_crash_while_a_password_is_rotated_ends_as_if_there_had_been_none() {
+    tried(Flow::Rotate).await;
+}
+
+async fn tried(flow: Flow) {
+    let recorded = &record(flow).await;
+    let every: Vec<Crash> = at_points(&recorded.points).chain(random(flow)).collect();
+    let count = every.len();
+    let crashes = if all() { every } else { some(every) };
     let tried = crashes.len();
     let failed: Vec<String> = stream::iter(crashes)
         .map(|crash| async move {
             let started = Instant::now();
-            let end = caught(run(crash, flow)).await;
-            println!("{crash}: {} s, {}", started.elapsed().as_secs(), if end.is_ok() { "ok" } else { "FAILED" });
-            end.err().map(|message| format!("=== {crash}\n{message}"))
+            let name = crash.to_string();
+            let end = caught(run(flow, crash, recorded)).await;
+            println!(
+                "{flow:?}: {name}: {} s, {}",
+                started.elapsed().as_secs(),
+                if end.is_ok() { "ok" } else { "FAILED" }
+            );
+            end.err().map(|message| format!("=== {flow:?}: {name}\n{message}"))
         })
         .buffer_unordered(AT_ONCE)
         .filter_map(std::future::ready)
         .collect()
         .await;
-    println!("{tried} crashes were tried of {}", every().len());
+    println!("{flow:?}: {tried} crashes were tried of {count}");
     assert!(failed.is_empty(), "{} of {tried} crashes end badly\n{}", failed.len(), failed.join("\n"));
 }
 
-/// How many requests the flow needs without a crash; every write of it has a row in the table, and every row is met.
-async fn record() -> u64 {
+async fn record(flow: Flow) -> Recorded {
     let mut stage = Stage::new("recorded").await;
-    stage.world.apply_fixture().await;
-    stage.start_operator();
-    stage.is_ready().await;
-    let count = stage.world.cloud.last_request().await;
-    stage.settles().await;
-    stage.judge(None).await;
-    let requests = stage.world.cloud.requests_after(0).await;
-    for request in requests.iter().filter(|request| is_write(request)) {
-        let rows = points().into_iter().filter(|point| point.is(request)).count();
-        assert_eq!(rows, 1, "rows for {} {}", request["method"], request["url"]);
-    }
-    for point in points() {
-        let met = requests.iter().filter(|request| point.is(request)).count();
-        assert!(met > 0, "{} was never sent", point.name);
-    }
-    count
-}
-
-fn is_write(request: &Value) -> bool {
-    let reads = ["entra", "iam", "containers"].iter().any(|service| request["service"] == *service);
-    request["method"] != "GET" && !reads
+    flow.begin(&mut stage).await;
+    let (first, written) = (stage.world.cloud.last_request().await, stage.gate.writes().len());
+    flow.act(&mut stage).await;
+    flow.is_done(&stage).await;
+    let requests = stage.world.cloud.requests_after(first).await;
+    let writes = stage.gate.writes().split_off(written);
+    flow.settles(&stage).await;
+    let end = stage.end(first).await;
+    Recorded { points: Point::of(&requests, &writes), requests: requests.len().try_into().unwrap(), end }
 }
 
 fn all() -> bool {
     env::var_os("UKO_OPERATOR_CRASH").is_some_and(|value| value == "all")
 }
 
-fn every() -> Vec<Crash> {
-    let at = points().into_iter().flat_map(|point| point.moments().iter().map(move |moment| Crash::At(point, *moment)));
-    at.chain(random()).collect()
+fn at_points(points: &[Point]) -> impl Iterator<Item = Crash> {
+    points.iter().flat_map(|point| point.moments().iter().map(|moment| Crash::At(point.clone(), *moment)))
 }
 
-/// Every creation at its worst moment, one of each other kind, one of each random kind.
-fn some() -> Vec<Crash> {
-    let worth = |crash: &Crash| match crash {
-        Crash::At(point, moment) => match point.does {
-            Does::Makes => *moment == Moment::Late || (*moment == Moment::Before && point.name == "keystore"),
-            Does::Sets => *moment == Moment::After,
-            Does::Nothing => ["dry run", "keystores read"].contains(&point.name),
-        },
-        Crash::Random(..) => false,
-    };
-    every().into_iter().filter(worth).chain(random().into_iter().take(4)).collect()
+/// Every creation at its worst moment, every other change once, a few of the operator's own writes and of the reads, and
+/// one random moment of each kind.
+fn some(every: Vec<Crash>) -> Vec<Crash> {
+    let mut kinds = BTreeSet::new();
+    let mut own = 0;
+    every
+        .into_iter()
+        .filter(|crash| match crash {
+            Crash::At(point, moment) if point.makes() => *moment == Moment::Late,
+            Crash::At(point, moment) if point.writes() => *moment == Moment::After,
+            Crash::At(Point::Write(..), moment) => {
+                own += 1;
+                own % 8 == 0 && *moment == Moment::After
+            }
+            Crash::At(Point::Request(..), _) => false,
+            Crash::Random(_, meanwhile) => kinds.insert(format!("{meanwhile:?}")),
+        })
+        .collect()
 }
 
 /// Two after everything was done, the rest anywhere.
-fn random() -> Vec<Crash> {
+fn random(flow: Flow) -> impl Iterator<Item = Crash> {
     let mut dice = fastrand::Rng::with_seed(SEED);
     let meanwhile = [Meanwhile::StatusIsWiped, Meanwhile::ObjectsAreReplaced, Meanwhile::Nothing];
-    let anywhere =
-        (0..RANDOM).zip(meanwhile.into_iter().cycle()).map(|(_, what)| Crash::Random(dice.u64(50..1000), what));
+    let anywhere: Vec<Crash> = (0..RANDOM)
+        .zip(meanwhile.into_iter().cycle())
+        .map(|(_, what)| Crash::Random(dice.u64(50..1000), what))
+        .collect();
     let at_the_end = [Meanwhile::StatusIsWiped, Meanwhile::ObjectsAreReplaced].map(|what| Crash::Random(1000, what));
-    at_the_end.into_iter().chain(anywhere).collect()
+    at_the_end.into_iter().chain(anywhere).filter(move |crash| flow.takes(crash))
+}
+
+impl Flow {
+    /// What is replaced or restored while it is being deleted is another story.
+    fn takes(self, _: &Crash) -> bool {
+        match self {
+            Self::Create | Self::Update | Self::Rotate => true,
+        }
+    }
 }
 
 impl fmt::Display for Crash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::At(point, moment) => write!(out, "{} / {moment:?}", point.name),
+            Self::At(point, moment) => write!(out, "{point} / {moment:?}"),
             Self::Random(thousandths, meanwhile) => write!(out, "{thousandths} per mille / {meanwhile:?}"),
         }
     }
@@ -136,16 +172,20 @@ async fn caught(work: impl Future<Output = ()>) -> Result<(), String> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(text)
 }
 
-async fn run(crash: Crash, flow: u64) {
+async fn run(flow: Flow, crash: Crash, recorded: &Recorded) {
     let mut stage = Stage::new("crash").await;
-    if let Crash::At(point, moment) = crash {
-        stage.world.cloud.fault(&point.fault(moment)).await;
+    flow.begin(&mut stage).await;
+    let first = stage.world.cloud.last_request().await;
+    match &crash {
+        Crash::At(Point::Request(shape, skip), moment) => stage.world.cloud.fault(&shape.fault(*skip, *moment)).await,
+        Crash::At(Point::Write(index, _), moment) => stage.gate.stop_at(*index, moment.stop()),
+        Crash::Random(..) => {}
     }
-    stage.world.apply_fixture().await;
-    stage.start_operator();
-    match crash {
-        Crash::At(..) => stage.wait_for_fault().await,
-        Crash::Random(thousandths, _) => stage.wait_for_requests(flow * thousandths / 1000).await,
+    flow.act(&mut stage).await;
+    match &crash {
+        Crash::At(Point::Request(..), _) => stage.wait_for_fault().await,
+        Crash::At(Point::Write(..), _) => stage.wait_for_gate().await,
+        Crash::Random(thousandths, _) => stage.wait_for_requests(first + recorded.requests * thousandths / 1000).await,
     }
     stage.kill_operator();
     match crash {
@@ -154,42 +194,54 @@ async fn run(crash: Crash, flow: u64) {
         Crash::Random(_, Meanwhile::ObjectsAreReplaced) => stage.replace().await,
     }
     stage.start_operator();
-    stage.settles().await;
-    let repeated = match crash {
-        Crash::At(point, Moment::Before) => Some(point.name),
-        Crash::At(_, Moment::After | Moment::Late) | Crash::Random(..) => None,
-    };
-    stage.judge(repeated).await;
+    flow.is_done(&stage).await;
+    flow.settles(&stage).await;
+    let mut end = stage.end(first).await;
+    // What was lost before it was carried out had to be sent again.
+    if let Crash::At(Point::Request(shape, _), Moment::Before) = &crash
+        && let Some(made) = end.made.get_mut(shape)
+    {
+        *made -= 1;
+    }
+    stage.judge(&recorded.end, &end).await;
 }
 
 /// The answer of a creation is lost and the operator lives; before the creation takes effect, the cloud is dark once.
 #[tokio::test]
 async fn a_lost_creation_is_not_forgotten_while_the_cloud_is_dark() {
+    let recorded = record(Flow::Create).await;
     let mut stage = Stage::new("dark").await;
-    let point = points().into_iter().find(|point| point.name == "keystore").unwrap();
-    let mut lost = point.fault(Moment::Late);
-    lost["commit_after_ms"] = json!(4000);
+    let mut lost = keystore(&recorded).fault(0, Moment::Late);
+    (lost["commit_after_ms"], lost["hold"]) = (json!(4000), json!(false));
     stage.world.cloud.fault(&lost).await;
-    stage.world.apply_fixture().await;
-    stage.start_operator();
+    Flow::Create.act(&mut stage).await;
     stage.wait_for_fault().await;
     let dark = json!({ "service": "uko", "method": "GET", "path": "/keystores", "status": 503, "retry_after": 1 });
     stage.world.cloud.fault(&dark).await;
-    stage.settles().await;
-    stage.judge(None).await;
+    Flow::Create.settles(&stage).await;
+    let end = stage.end(0).await;
+    stage.judge(&recorded.end, &end).await;
 }
 
 /// The answer of a creation is lost, and before it takes effect the objects lose all memory of it.
 #[tokio::test]
 async fn a_lost_creation_is_not_forgotten_with_the_objects() {
+    let recorded = record(Flow::Create).await;
     let mut stage = Stage::new("forgotten").await;
-    for point in points().into_iter().filter(|point| point.does == Does::Makes) {
-        stage.world.cloud.fault(&point.fault(Moment::Late)).await;
+    for shape in recorded.end.made.keys() {
+        let mut lost = shape.fault(0, Moment::Late);
+        lost["hold"] = Value::Bool(false);
+        stage.world.cloud.fault(&lost).await;
     }
-    stage.world.apply_fixture().await;
-    stage.start_operator();
+    Flow::Create.act(&mut stage).await;
     stage.wait_for_fault().await;
     stage.replace().await;
-    stage.settles().await;
-    stage.judge(None).await;
+    Flow::Create.settles(&stage).await;
+    let end = stage.end(0).await;
+    stage.judge(&recorded.end, &end).await;
+}
+
+fn keystore(recorded: &Recorded) -> Shape {
+    let shape = recorded.end.made.keys().find(|shape| shape.to_string().ends_with("/keystores"));
+    shape.expect("the flow makes a keystore").clone()
 }

@@ -1,124 +1,174 @@
-//! Where a crash can meet the flow that creates everything: one row a request, with what it makes.
+//! Where a crash can meet a flow: every request that the flow sends to a cloud, and every write it sends to its own objects.
 //!
-//! In: the box's request log. Out: [`Point`]s, and which one a request is. Never: runs anything.
+//! In: what a flow without a crash sent. Out: [`Point`]s, each with the moments at which a crash there tells something.
+//! Never: a list by hand, which would not know of a new request.
+
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 
-/// What happens to the request at which the operator dies.
+use crate::harness::{Stop, story::text};
+
+/// What happens to the request at which the operator dies. It waits for the answer when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// Cut before anything is done.
+    /// Nothing is done.
     Before,
-    /// Done; the answer is lost.
+    /// Done; the answer never came.
     After,
-    /// The answer is lost; it is done two seconds later, while the next operator is already there.
+    /// Done two seconds later, while the next operator is already there.
     Late,
 }
 
-impl Moment {
-    /// All three.
-    pub(super) const ALL: [Self; 3] = [Self::Before, Self::After, Self::Late];
-
-    fn effect(self) -> (&'static str, Value) {
-        match self {
-            Self::Before => ("drop", json!(true)),
-            Self::After => ("drop", json!("after")),
-            Self::Late => ("commit_after_ms", json!(2000)),
-        }
-    }
+/// A place in a flow.
+#[derive(Clone, Debug)]
+pub(super) enum Point {
+    /// The request to a cloud of this shape, after so many of the same shape.
+    Request(Shape, u64),
+    /// The write to one of the operator's own objects with this number, and what it was.
+    Write(usize, String),
 }
 
-/// What a request does outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Does {
-    /// Makes a second thing when it is sent twice.
-    Makes,
-    /// Changes something; twice is the same as once.
-    Sets,
-    /// Nothing: a read, a token, a dry run.
-    Nothing,
+/// What requests of one kind have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    service: String,
+    method: String,
+    /// Segments; `*` for what differs from run to run.
+    path: Vec<String>,
+    query: Query,
 }
 
-/// One kind of request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Point {
-    /// For people.
-    pub(super) name: &'static str,
-    /// What it does.
-    pub(super) does: Does,
-    service: &'static str,
-    method: &'static str,
-    /// The end of the path; `*` is one segment.
-    path: &'static str,
-    /// `*` any query, nothing for none, else what it must hold.
-    query: &'static str,
-    /// How many of them pass before the one that is hit.
-    skip: u64,
-}
-
-type Row = (&'static str, Does, &'static str, &'static str, &'static str, &'static str, u64);
-
-/// Every request of the flow that changes something, and a few of those that do not.
-const ROWS: [Row; 17] = [
-    ("source", Does::Makes, "link", "POST", "/sources", "*", 0),
-    ("endpoint", Does::Makes, "link", "POST", "/endpoints", "*", 0),
-    ("binding", Does::Sets, "link", "PATCH", "/endpoints/*/sources", "*", 0),
-    ("permissions", Does::Sets, "arm", "PUT", "/accessPolicies/add", "*", 0),
-    ("private endpoint", Does::Sets, "arm", "PUT", "/privateEndpoints/*", "*", 0),
-    ("zone group", Does::Sets, "arm", "PUT", "/privateDnsZoneGroups/*", "*", 0),
-    ("uko vault", Does::Makes, "uko", "POST", "/vaults", "*", 0),
-    ("keystore", Does::Makes, "uko", "POST", "/keystores", "", 0),
-    ("public access", Does::Sets, "arm", "PATCH", "/vaults/*", "*", 0),
-    ("dry run", Does::Nothing, "uko", "POST", "/keystores", "dry_run=true", 0),
-    ("IAM token", Does::Nothing, "iam", "POST", "/identity/token", "*", 0),
-    ("Entra token", Does::Nothing, "entra", "POST", "/token", "*", 0),
-    ("vault read", Does::Nothing, "arm", "GET", "/vaults/*", "*", 3),
-    ("private endpoint read", Does::Nothing, "arm", "GET", "/privateEndpoints/*", "*", 2),
-    ("endpoints read", Does::Nothing, "link", "GET", "/endpoints", "*", 2),
-    ("keystores read", Does::Nothing, "uko", "GET", "/keystores", "*", 1),
-    ("health read", Does::Nothing, "uko", "GET", "/keystores/*/status", "*", 0),
-];
-
-/// All of them.
-pub(super) fn points() -> Vec<Point> {
-    let point =
-        |(name, does, service, method, path, query, skip)| Point { name, does, service, method, path, query, skip };
-    ROWS.into_iter().map(point).collect()
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Query {
+    None,
+    Some,
+    DryRun,
 }
 
 impl Point {
-    /// The moments at which a crash here tells something.
-    pub(super) fn moments(self) -> &'static [Moment] {
-        match self.does {
-            Does::Makes | Does::Sets => &Moment::ALL,
-            Does::Nothing => &[Moment::Before],
+    /// Every place of a flow that sent these requests and made these writes, in order.
+    pub(super) fn of(requests: &[Value], writes: &[String]) -> Vec<Self> {
+        let mut counts: BTreeMap<Shape, u64> = BTreeMap::new();
+        let mut points = Vec::new();
+        for request in requests {
+            let shape = Shape::of(request);
+            let count = counts.entry(shape.clone()).or_default();
+            points.push(Self::Request(shape, *count));
+            *count += 1;
+        }
+        points.extend(writes.iter().enumerate().map(|(index, what)| Self::Write(index, what.clone())));
+        points
+    }
+
+    /// The moments at which a crash here tells something: whether a read was answered, nobody will ever know.
+    pub(super) fn moments(&self) -> &'static [Moment] {
+        match self {
+            Self::Request(shape, _) if shape.writes() => &[Moment::Before, Moment::After, Moment::Late],
+            Self::Request(..) => &[Moment::Before],
+            Self::Write(..) => &[Moment::Before, Moment::After],
         }
     }
 
-    /// The fault that hits it.
-    pub(super) fn fault(self, moment: Moment) -> Value {
-        let (name, value) = moment.effect();
-        let query = match self.query {
-            "*" => r"(\?|$)".to_owned(),
-            "" => "$".to_owned(),
-            held => format!(r"\?.*{held}"),
-        };
-        let path = self.path.replace('*', "[^/?]+") + &query;
-        json!({ "service": self.service, "method": self.method, "path": path, "skip": self.skip, name: value })
+    /// Whether a second one would make a second thing.
+    pub(super) fn makes(&self) -> bool {
+        matches!(self, Self::Request(shape, _) if shape.makes())
     }
 
-    /// Whether a request of the log is one of these.
-    pub(super) fn is(self, request: &Value) -> bool {
-        let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (path, query) = text("url").split_once('?').unwrap_or((text("url"), ""));
-        let mut have = path.rsplit('/');
-        let ends = self
-            .path
-            .rsplit('/')
-            .all(|part| part.is_empty() || have.next().is_some_and(|it| part == "*" || it == part));
-        let asks = self.query == "*"
-            || (self.query.is_empty() && query.is_empty())
-            || (!self.query.is_empty() && query.contains(self.query));
-        text("service") == self.service && text("method") == self.method && ends && asks
+    /// Whether it changes something in a cloud.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Request(shape, _) if shape.writes())
     }
+}
+
+impl Moment {
+    /// The same for a write to Kubernetes.
+    pub(super) fn stop(self) -> Stop {
+        match self {
+            Self::Before => Stop::Before,
+            Self::After | Self::Late => Stop::After,
+        }
+    }
+}
+
+impl Shape {
+    /// Of a request of the box's log.
+    pub(super) fn of(request: &Value) -> Self {
+        let url = text(request, "/url");
+        let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        let path = place.splitn(4, '/').nth(3).unwrap_or_default();
+        let varies = |segment: &str| segment.len() >= 16 && segment.chars().any(|letter| letter.is_ascii_digit());
+        Self {
+            service: text(request, "/service").to_owned(),
+            method: text(request, "/method").to_owned(),
+            path: path.split('/').map(|segment| if varies(segment) { "*" } else { segment }.to_owned()).collect(),
+            query: match query {
+                "" => Query::None,
+                query if query.contains("dry_run=true") => Query::DryRun,
+                _ => Query::Some,
+            },
+        }
+    }
+
+    /// The fault that leaves the operator waiting at the one after `skip` of them.
+    pub(super) fn fault(&self, skip: u64, moment: Moment) -> Value {
+        let (name, value) = match moment {
+            Moment::Before => ("drop", json!(true)),
+            Moment::After => ("drop", json!("after")),
+            Moment::Late => ("commit_after_ms", json!(2000)),
+        };
+        let part = |segment: &String| if segment == "*" { "[^/?]+".to_owned() } else { escaped(segment) };
+        let query = match self.query {
+            Query::None => "$",
+            Query::Some => r"\?",
+            Query::DryRun => r"\?.*dry_run=true",
+        };
+        let path = format!("^/{}{query}", self.path.iter().map(part).collect::<Vec<_>>().join("/"));
+        json!({ "service": self.service, "method": self.method, "path": path, "skip": skip, name: value, "hold": true })
+    }
+
+    /// Whether a second one would make a second thing.
+    pub(super) fn makes(&self) -> bool {
+        self.method == "POST" && self.writes() && matches!(self.service.as_str(), "link" | "uko")
+    }
+
+    fn writes(&self) -> bool {
+        let asks = ["entra", "iam", "containers"].contains(&self.service.as_str());
+        self.method != "GET" && !asks && self.query != Query::DryRun
+    }
+}
+
+fn escaped(segment: &str) -> String {
+    let escape = |letter: char| if letter.is_alphanumeric() { vec![letter] } else { vec!['\\', letter] };
+    segment.chars().flat_map(escape).collect()
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(shape, skip) => write!(out, "{shape} #{skip}"),
+            Self::Write(index, what) => write!(out, "own object #{index} {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tail = &self.path[self.path.len().saturating_sub(3)..];
+        let query = if self.query == Query::DryRun { "?dry_run" } else { "" };
+        write!(out, "{} {} …/{}{query}", self.service, self.method, tail.join("/"))
+    }
+}
+
+#[test]
+fn a_shape_is_the_same_in_every_run_and_tells_a_dry_run_from_a_creation() {
+    let request = |url: &str| json!({ "service": "uko", "method": "POST", "url": url });
+    let base = "https://api.eu-de.hs-crypto.cloud.ibm.com:9730/api/v4/keystores";
+    let (real, dry) = (Shape::of(&request(base)), Shape::of(&request(&format!("{base}?dry_run=true"))));
+    assert!(real != dry && real.makes() && !dry.makes());
+    assert_eq!(real.fault(0, Moment::Before)["path"], r"^/api/v4/keystores$");
+    let one = |id: &str| Shape::of(&json!({ "service": "uko", "method": "PATCH", "url": format!("{base}/{id}") }));
+    assert_eq!(one("5b0e7c1a-0000-4000-8000-0000000000aa"), one("6b0e7c1a-0000-4000-8000-0000000000bb"));
+    let points = Point::of(&[request(base), request(base)], &["PATCH it".to_owned()]);
+    assert!(matches!(&points[..], [Point::Request(_, 0), Point::Request(_, 1), Point::Write(0, _)]));
 }

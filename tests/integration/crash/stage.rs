@@ -1,24 +1,38 @@
 //! The stage of one crash: a world with things of others in it, manifests that need every request of the flow, an
-//! operator with short timings, and the verdict at the end.
+//! operator with short timings behind a gate, and what stands at the end.
 //!
-//! In: a name. Out: [`Stage`]. Never: knows where the crash was.
+//! In: a name. Out: [`Stage`], [`End`]. Never: knows where the crash was.
 
 use std::{collections::BTreeMap, fs};
 
 use serde_json::{Value, json};
 
-use super::points::{Does, points};
-use crate::harness::{Operator, Options, World, add, at, promptly, set};
+use super::{end::changes, points::Shape};
+use crate::harness::{Gate, Operator, Options, World, add, at, promptly, set, story::text};
 
 /// Name of the UKO vault that the flow makes.
 const UKO_VAULT: &str = "crash";
-const OBJECTS: [&str; 2] = ["ConnectorEndpoint", "AzureKeystoreConnection"];
-const NAME: &str = "payments";
+/// Both kinds, the one that the other needs first.
+pub(super) const OBJECTS: [&str; 2] = ["ConnectorEndpoint", "AzureKeystoreConnection"];
+/// Both objects.
+pub(super) const NAME: &str = "payments";
 
 /// A world and what stood in its cloud before anything of ours.
 pub(super) struct Stage {
     pub(super) world: World,
+    pub(super) gate: Gate,
     before: Value,
+    password: Option<Value>,
+}
+
+/// What a flow left behind.
+pub(super) struct End {
+    /// Every place of the clouds that is not as before.
+    clouds: Vec<String>,
+    /// Conditions and finalizers of our objects.
+    objects: Vec<String>,
+    /// How often each thing was asked for that a second request would make twice.
+    pub(super) made: BTreeMap<Shape, usize>,
 }
 
 impl Stage {
@@ -27,16 +41,18 @@ impl Stage {
         let mut world = World::without_operator(name).await;
         let seed = world.cloud.seed();
         let state = world.cloud.state().await;
-        world.cloud.patch(&changes(&seed, &state)).await;
+        world.cloud.patch(&peopled(&seed, &state)).await;
         widen(&mut world, &seed);
         let before = world.cloud.state().await;
-        Self { world, before }
+        let gate = Gate::open(world.cluster.client().await).await;
+        Self { world, gate, before, password: None }
     }
 
     /// Starts an operator; the one before must be dead.
     pub(super) fn start_operator(&mut self) {
         assert!(self.world.operator.is_none(), "one is alive");
-        self.world.operator = Some(Operator::start(self.world.cluster, &self.world.cloud, &options(&self.world)));
+        let options = options(&self.world).through(&self.gate);
+        self.world.operator = Some(Operator::start(self.world.cluster, &self.world.cloud, &options));
     }
 
     /// SIGKILL.
@@ -51,9 +67,17 @@ impl Stage {
         self.wait_for_request("a request meets the fault", |request| !at(request, "/fault").is_null()).await;
     }
 
-    /// Waits until the clouds were asked so often.
+    /// Waits until the clouds were asked so often, counted from the first request of all.
     pub(super) async fn wait_for_requests(&self, count: u64) {
         self.wait_for_request("the clouds are asked", |request| at(request, "/seq").as_u64() >= Some(count)).await;
+    }
+
+    /// Waits until a write stopped at the gate.
+    pub(super) async fn wait_for_gate(&self) {
+        let stopped = promptly("a write stops at the gate", async || {
+            if self.gate.has_stopped() { Ok(()) } else { Err(format!("{:?}", self.gate.writes())) }
+        });
+        self.told(stopped.await).await;
     }
 
     async fn wait_for_request(&self, what: &str, is: impl Fn(&Value) -> bool) {
@@ -63,23 +87,26 @@ impl Stage {
             last = new.iter().filter_map(|request| at(request, "/seq").as_u64()).max().unwrap_or(last);
             if new.iter().any(&is) { Ok(()) } else { Err(format!("{last} requests")) }
         });
-        if let Err(message) = met.await {
+        self.told(met.await).await;
+    }
+
+    async fn told(&self, outcome: Result<(), String>) {
+        if let Err(message) = outcome {
             panic!("{message}\n{}", self.world.diagnosis().await);
         }
     }
 
     /// Waits until both objects are Ready.
-    pub(super) async fn is_ready(&self) {
+    pub(super) async fn are_ready(&self) {
         for kind in OBJECTS {
             self.world.wait_condition(kind, NAME, "Ready", "True").await;
         }
     }
 
-    /// Waits until both objects are Ready and a look that was asked for afterwards has found nothing to do.
-    pub(super) async fn settles(&self) {
-        self.is_ready().await;
+    /// Waits until a look that is asked for as `request` has found nothing to do.
+    pub(super) async fn settles(&self, request: &str) {
         let seq = self.world.cloud.last_request().await;
-        let asked = json!({ "metadata": { "annotations": { "uko-operator.io/reconcile-requested-at": "once more" } } });
+        let asked = json!({ "metadata": { "annotations": { "uko-operator.io/reconcile-requested-at": request } } });
         for kind in OBJECTS {
             self.world.merge(kind, NAME, &asked).await;
         }
@@ -87,7 +114,7 @@ impl Stage {
             self.world
                 .eventually(&format!("{kind} handles a request to look"), async || {
                     let object = self.world.get(kind, NAME).await.ok_or("gone")?;
-                    let handled = object.pointer("/status/lastHandledReconcileAt") == Some(&json!("once more"));
+                    let handled = object.pointer("/status/lastHandledReconcileAt") == Some(&json!(request));
                     handled.then_some(()).ok_or_else(|| at(&object, "/status").to_string())
                 })
                 .await;
@@ -96,41 +123,65 @@ impl Stage {
         assert_eq!(writes, BTreeMap::new(), "a settled world is written to");
     }
 
-    /// Judges the end: everything once, nothing of others touched, all conditions well. `repeated` is the one creation
-    /// that was lost before it was carried out, and so had to be sent again.
-    pub(super) async fn judge(&self, repeated: Option<&str>) {
-        let world = &self.world;
-        let state = world.cloud.state().await;
-        let requests = world.cloud.requests_after(0).await;
-        for point in points().into_iter().filter(|point| point.does == Does::Makes) {
-            let sent = requests.iter().filter(|request| point.is(request)).count();
-            let allowed = if repeated == Some(point.name) { 2 } else { 1 };
-            assert_eq!(sent, allowed, "how often {} was sent", point.name);
+    /// Waits until status says that UKO uses another password than when the flow began.
+    pub(super) async fn has_the_new_password(&self) {
+        let fingerprint = "/status/uko/credentials/fingerprint";
+        self.world
+            .eventually("UKO uses the new password", async || {
+                let object = self.world.get(OBJECTS[1], NAME).await.ok_or("gone")?;
+                let now = object.pointer(fingerprint).cloned();
+                if now.is_some() && now != self.password { Ok(()) } else { Err(format!("fingerprint {now:?}")) }
+            })
+            .await;
+    }
+
+    /// Remembers which password UKO uses.
+    pub(super) async fn notes_the_password(&mut self) {
+        let object = self.world.get(OBJECTS[1], NAME).await.unwrap();
+        self.password = object.pointer("/status/uko/credentials/fingerprint").cloned();
+    }
+
+    /// What stands now.
+    pub(super) async fn end(&self, first_request: u64) -> End {
+        let state = self.world.cloud.state().await;
+        let hashes = hashes(&state);
+        let short: Vec<&str> = hashes.iter().filter_map(|hash| hash.get(..8)).collect();
+        let hidden: Vec<&str> =
+            hashes.iter().map(String::as_str).chain(short).chain([&*self.world.namespace]).collect();
+        let mut made = BTreeMap::new();
+        for request in self.world.cloud.requests_after(first_request).await {
+            let shape = Shape::of(&request);
+            if shape.makes() {
+                *made.entry(shape).or_default() += 1;
+            }
         }
-        let uko = format!("/ibm/uko/{}", at(&world.cloud.seed(), "/ibm/uko/instanceId").as_str().unwrap());
-        for (place, ours) in [
-            ("/ibm/endpoints".to_owned(), 1),
-            ("/ibm/sources".to_owned(), 1),
-            (format!("{uko}/vaults"), 1),
-            (format!("{uko}/keystores"), 1),
-            ("/azure/privateEndpoints".to_owned(), 1),
-        ] {
-            let count = |state: &Value| at(state, &place).as_object().unwrap().len();
-            assert_eq!(count(&state), count(&self.before) + ours, "{place}: {:#}", at(&state, &place));
-        }
-        assert_eq!(touched(&self.before, &state), Vec::<String>::new(), "things of others");
-        let vault = at(&state, "/azure/vaults/payments-kv");
-        assert_eq!(at(vault, "/publicNetworkAccess"), "Disabled");
-        assert_eq!(at(vault, "/accessPolicies").as_array().unwrap().len(), 2);
-        assert_eq!(at(vault, "/accessPolicies/1/permissions/keys").as_array().unwrap().len(), 10);
+        self.world.no_secret_anywhere().await;
+        End { clouds: changes(&self.before, &state, &hidden), objects: self.objects().await, made }
+    }
+
+    /// # Panics
+    /// With what is different, and what the world looks like.
+    pub(super) async fn judge(&self, without: &End, with: &End) {
+        let differences = without.against(with).join("\n");
+        let diagnosis = self.world.diagnosis().await;
+        assert!(differences.is_empty(), "without a crash (-) and with it (+):\n{differences}\n{diagnosis}");
+    }
+
+    async fn objects(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         for kind in OBJECTS {
-            let object = world.get(kind, NAME).await.unwrap();
-            let conditions = at(&object, "/status/conditions").as_array().unwrap();
-            let bad: Vec<&Value> = conditions.iter().filter(|one| at(one, "/status") != "True").collect();
-            assert!(!conditions.is_empty() && bad.is_empty(), "{kind}: {bad:?}");
-            assert_eq!(object.pointer("/status/pendingCreate"), None, "{kind}");
+            for object in self.world.list(kind).await {
+                for condition in at(&object, "/status/conditions").as_array().into_iter().flatten() {
+                    let said = ["/type", "/status", "/reason"].map(|part| text(condition, part).to_owned());
+                    lines.push(format!("{kind} {}", said.join(" ")));
+                }
+                assert_eq!(object.pointer("/status/pendingCreate"), None, "{kind}");
+                let finalizers = object.pointer("/metadata/finalizers").cloned().unwrap_or_default();
+                lines.push(format!("{kind} has finalizers {finalizers}"));
+            }
         }
-        world.no_secret_anywhere().await;
+        lines.sort();
+        lines
     }
 
     /// Both objects lose their status, as after a restore from a backup.
@@ -152,6 +203,39 @@ impl Stage {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
+}
+
+impl End {
+    /// What is different in another end: lines of this one with `-`, of the other with `+`.
+    pub(super) fn against(&self, other: &Self) -> Vec<String> {
+        let made =
+            |end: &Self| end.made.iter().map(|(shape, count)| format!("{count} times {shape}")).collect::<Vec<_>>();
+        let mut lines = Vec::new();
+        for (ours, theirs) in
+            [(&self.clouds, &other.clouds), (&self.objects, &other.objects), (&made(self), &made(other))]
+        {
+            let mut rest = theirs.clone();
+            for line in ours {
+                match rest.iter().position(|other| other == line) {
+                    Some(place) => drop(rest.remove(place)),
+                    None => lines.push(format!("- {line}")),
+                }
+            }
+            lines.extend(rest.into_iter().map(|line| format!("+ {line}")));
+        }
+        lines
+    }
+}
+
+/// The owners' hashes that stand in marks.
+fn hashes(state: &Value) -> Vec<String> {
+    let text = state.to_string();
+    let marks = text.split("uko-operator:").skip(1).chain(text.split("\"uko-operator-owner\":\"").skip(1));
+    let hash = |rest: &str| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
+    let mut hashes: Vec<String> = marks.map(hash).filter(|hash| hash.len() == 26).collect();
+    hashes.sort();
+    hashes.dedup();
+    hashes
 }
 
 /// A leader that dies is followed after four seconds; a lost create is repeated after six.
@@ -178,7 +262,7 @@ fn widen(world: &mut World, seed: &Value) {
 
 /// One key permission less, things of others on the same connector and in the same UKO, and a cloud that takes every
 /// duplicate, so that nothing but the operator itself can prevent one.
-fn changes(seed: &Value, state: &Value) -> Value {
+fn peopled(seed: &Value, state: &Value) -> Value {
     let connector = at(seed, "/ibm/connector/id").as_str().unwrap();
     let mut policies = at(state, "/azure/vaults/payments-kv/accessPolicies").clone();
     let permissions = policies.pointer_mut("/1/permissions/keys").and_then(Value::as_array_mut).unwrap();
@@ -204,38 +288,4 @@ fn changes(seed: &Value, state: &Value) -> Value {
             } } } },
         },
     })
-}
-
-/// Every place of `before` that is different in `after`, apart from the Key Vault of the connection and counters.
-fn touched(before: &Value, after: &Value) -> Vec<String> {
-    let mut places = Vec::new();
-    compare("", before, after, &mut places);
-    let ours = ["/azure/vaults/payments-kv/", "/azure/counters", "/ibm/nextClientPort", "/azure/operations"];
-    places.retain(|place| !ours.iter().any(|ours| place.starts_with(ours)));
-    places
-}
-
-fn compare(place: &str, before: &Value, after: &Value, places: &mut Vec<String>) {
-    match (before.as_object(), after.as_object()) {
-        (Some(before), Some(after)) => {
-            for (name, value) in before {
-                compare(&format!("{place}/{name}"), value, after.get(name).unwrap_or(&Value::Null), places);
-            }
-        }
-        _ if before == after => {}
-        _ => places.push(place.to_owned()),
-    }
-}
-
-#[test]
-fn what_belongs_to_others_is_missed_when_it_changes_or_goes() {
-    let before = json!({ "ibm": { "sources": { "theirs": { "addresses": ["10.0.0.0/8"] } }, "nextClientPort": 1 } });
-    let mut after = before.clone();
-    after["ibm"]["nextClientPort"] = json!(2);
-    after["ibm"]["sources"]["ours"] = json!({});
-    assert_eq!(touched(&before, &after), Vec::<String>::new());
-    after["ibm"]["sources"]["theirs"]["addresses"] = json!([]);
-    assert_eq!(touched(&before, &after), ["/ibm/sources/theirs/addresses"]);
-    after["ibm"]["sources"] = json!({});
-    assert_eq!(touched(&before, &after), ["/ibm/sources/theirs"]);
 }

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use super::{
     cluster::{Cluster, OPERATOR},
     eventually::{eventually, try_eventually},
     folder::{Folder, tail},
+    gate::Gate,
 };
 
 /// How long it may take to say where it listens, or to leave.
@@ -28,6 +30,7 @@ pub(crate) struct Options {
     namespaces: Vec<String>,
     policy: Value,
     flags: BTreeMap<String, String>,
+    kubeconfig: Option<PathBuf>,
 }
 
 impl Options {
@@ -48,12 +51,19 @@ impl Options {
             namespaces: vec![namespace.to_owned()],
             policy,
             flags: quick.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            kubeconfig: None,
         }
     }
 
     /// Sets `--name value`, instead of what was there.
     pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
         self.flags.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Reaches Kubernetes through a gate.
+    pub(crate) fn through(mut self, gate: &Gate) -> Self {
+        self.kubeconfig = Some(gate.kubeconfig());
         self
     }
 
@@ -89,7 +99,7 @@ impl Operator {
             .arg("--extra-ca-file")
             .arg(cloud.ca())
             .env_clear() // whoever runs the tests may have a proxy and a KUBECONFIG of their own
-            .env("KUBECONFIG", cluster.kubeconfig())
+            .env("KUBECONFIG", options.kubeconfig.as_deref().unwrap_or(cluster.kubeconfig()))
             .env("HOME", folder.path())
             .env("RUST_LOG", "info,uko_operator=debug")
             .envs(cloud.env().into_iter().filter(|(name, _)| is_proxy(name)))

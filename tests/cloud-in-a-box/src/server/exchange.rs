@@ -22,7 +22,11 @@ pub async fn run(core: &Arc<Core>, call: Call) -> Option<Answer> {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let answer = decide(core, &call, fault.as_ref());
+    let held = answer.is_none() && fault.as_ref().is_some_and(|rule| rule.effect.hold == Some(true));
     core.log().push(Entry::new(&call, answer.as_ref(), fault.map(|rule| rule.id), started));
+    if held {
+        std::future::pending::<()>().await; // until the client goes away
+    }
     answer
 }
 

@@ -79,6 +79,9 @@ pub struct EffectFields {
     /// The answer is lost now; the request is carried out only after so many milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit_after_ms: Option<u64>,
+    /// With `drop` or `commit_after_ms`: the connection is not cut; the client waits for an answer that never comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<bool>,
     /// ARM accepts, the operation fails later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub async_fail: Option<Failure>,
@@ -139,6 +142,7 @@ impl Faults {
             "latency_ms",
             "drop",
             "commit_after_ms",
+            "hold",
             "async_fail",
         ];
         let members = value.as_object().ok_or("a fault is a JSON object")?;
@@ -181,6 +185,9 @@ fn check(rule: &Rule) -> Result<(), String> {
     }
     if effect.status.is_some_and(|status| !(200..=599).contains(&status)) {
         return Err("status lies between 200 and 599".into());
+    }
+    if effect.hold.is_some() && effect.drop.is_none() && effect.commit_after_ms.is_none() {
+        return Err("hold goes with drop or commit_after_ms".into());
     }
     let alone =
         [effect.status.is_some(), effect.drop.is_some(), effect.commit_after_ms.is_some(), effect.async_fail.is_some()];
@@ -264,6 +271,7 @@ mod tests {
         assert!(faults.add(json!({"service": "arm"})).unwrap_err().contains("must be given"));
         assert!(faults.add(json!({"status": 500, "drop": true})).unwrap_err().contains("only one"));
         assert!(faults.add(json!({"drop": "before"})).unwrap_err().contains("after"));
+        assert!(faults.add(json!({"status": 500, "hold": true})).unwrap_err().contains("goes with drop"));
         assert!(faults.add(json!({"path": "(", "status": 500})).unwrap_err().contains("path"));
     }
 }
