@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::resolve::Found;
 use crate::{
-    api::v1alpha1::{AdoptionPolicy, ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol},
+    api::v1alpha1::{ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol},
     clouds::ibm::{ConnectorId, EndpointDraft, IbmCredential, satellite::ClientProtocol},
     reconcile::{
         fault::Fault,
-        ownership::{Owner, cut},
+        ownership::{Adoption, Owner, cut},
         wake::Key,
     },
 };
@@ -31,8 +31,8 @@ pub(super) struct Desired {
     pub enabled: bool,
     /// Who may use it; none = not managed.
     pub allowed_sources: Option<BTreeSet<String>>,
-    /// Whether unowned things may be taken over.
-    pub adoption: AdoptionPolicy,
+    /// What may be taken that does not carry our mark.
+    pub adoption: Adoption,
     /// Whether differences are set back.
     pub drift: DriftPolicy,
     /// Manage or plan.
@@ -94,7 +94,11 @@ impl Desired {
             named_by_user: spec.display_name.is_some(),
             enabled: spec.enabled.unwrap_or(true),
             allowed_sources: spec.allowed_sources.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
-            adoption: spec.adoption_policy.unwrap_or_default(),
+            adoption: Adoption::of(
+                spec.adoption_policy,
+                object.metadata.annotations.as_ref(),
+                object.status.as_ref().and_then(|status| status.last_handled_take_over.as_deref()),
+            ),
             drift: spec.drift_policy.unwrap_or_default(),
             mode: spec.mode.unwrap_or_default(),
             used_by: found.used_by.clone(),

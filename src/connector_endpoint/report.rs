@@ -12,12 +12,13 @@ use super::{
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, PendingCreate},
+        v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, ConnectorStatus, DriftPolicy, Mode, PendingCreate},
     },
     reconcile::{
         announce::{Age, standing},
         driver::Report,
         look::Look,
+        ownership::Adoption,
         pace::PaceSettings,
         stage::Word,
         summary::{Frame, summarise, suspend},
@@ -73,6 +74,11 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .requested
             .clone()
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
+        last_handled_take_over: Adoption::handled(
+            told.object.metadata.annotations.as_ref(),
+            summary.settled && told.want.mode == Mode::Manage,
+            told.before.last_handled_take_over.as_deref(),
+        ),
         effective_interval_seconds: u32::try_from(interval.as_secs()).ok(),
         observed_generation: generation,
         used_by: told.want.used_by.iter().take(64).cloned().collect(),

@@ -13,13 +13,14 @@ use super::{
 use crate::{
     api::v1alpha1::{
         AzureKeystoreConnection, AzureKeystoreConnectionStatus, AzureStatus, CredentialsInUse, DriftPolicy,
-        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, PendingCreate, UkoStatus,
+        KeyEncryptionKeyPolicy, KeyEncryptionKeyStatus, Memory, Mode, PendingCreate, UkoStatus,
     },
     clouds::azure::ProvisioningState,
     reconcile::{
         announce::{Age, standing},
         driver::Report,
         look::{Look, request},
+        ownership::Adoption,
         pace::PaceSettings,
         stage::{Seen, Word},
         summary::{self, Done, Frame, summarise, suspend},
@@ -82,6 +83,11 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
         last_handled_test_at: if tested { request(annotations, "test-requested-at") } else { None }
             .or_else(|| told.before.last_handled_test_at.clone()),
+        last_handled_take_over: Adoption::handled(
+            annotations,
+            summary.settled && told.want.mode == Mode::Manage,
+            told.before.last_handled_take_over.as_deref(),
+        ),
         effective_interval_seconds: u32::try_from(pace.interval(told.object.spec.interval_seconds).as_secs()).ok(),
         observed_generation: generation,
         conditions: summary.conditions,

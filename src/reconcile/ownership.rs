@@ -2,13 +2,18 @@
 //!
 //! In: the object's name and a mark found outside. Out: [`Claim`]. Never: the object's uid; replace and restore keep ownership.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE32_NOPAD;
 
+use super::look::request;
 use crate::api::v1alpha1::AdoptionPolicy;
 
 const PREFIX: &str = "uko-operator:";
 const RELEASED: &str = "released";
+/// The annotation by which a person gives a foreign thing to an object.
+const TAKE_OVER: &str = "take-over";
 /// UKO's descriptions end at 200; 110 are the user's, one is a line break, the rest is the mark.
 const MARK_MAX: usize = 89;
 
@@ -30,6 +35,15 @@ pub(crate) enum Claim {
     Adoptable,
     /// Somebody else's, or not to be touched; says whose.
     Refused(String),
+}
+
+/// What an object may take that does not carry its mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Adoption {
+    /// Whether it may take what nobody owns.
+    pub policy: AdoptionPolicy,
+    /// Hash of the one owner from whom a person lets it take things.
+    pub take_over: Option<String>,
 }
 
 /// What stands where a mark would be.
@@ -67,12 +81,17 @@ impl Owner {
         if text.is_empty() { self.mark() } else { format!("{text}\n{}", self.mark()) }
     }
 
-    /// What `mark` means for us. A foreign mark always wins.
-    pub(crate) fn claim(&self, mark: &Mark, adoption: AdoptionPolicy) -> Claim {
-        match (mark, adoption) {
+    /// What `mark` means for us. A foreign mark always wins, unless a person named its owner.
+    pub(crate) fn claim(&self, mark: &Mark, adoption: &Adoption) -> Claim {
+        match (mark, adoption.policy) {
             (Mark::Of(hash, _), _) if *hash == self.hash => Claim::Ours,
-            (Mark::Of(_, object), _) => {
-                Claim::Refused(format!("it belongs to {object} of another uko-operator object"))
+            (Mark::Of(hash, _), _) if adoption.take_over.as_ref() == Some(hash) => Claim::Adoptable,
+            (Mark::Of(hash, object), _) => {
+                // The same name is another object only in another cluster.
+                let elsewhere = if *object == self.object { " of another cluster" } else { "" };
+                Claim::Refused(format!(
+                    "it belongs to {object}{elsewhere}, whose owner hash is {hash}. To take it away from that owner, annotate this object with uko-operator.io/take-over: {hash}"
+                ))
             }
             (Mark::None | Mark::Released, AdoptionPolicy::IfUnowned) => Claim::Adoptable,
             (Mark::None | Mark::Released, AdoptionPolicy::Never) => Claim::Refused(
@@ -80,6 +99,29 @@ impl Owner {
                     .to_owned(),
             ),
         }
+    }
+}
+
+impl Adoption {
+    /// From the spec and the annotation `take-over`, which acts once: `handled` is the one that status acknowledges.
+    pub(crate) fn of(
+        policy: Option<AdoptionPolicy>,
+        annotations: Option<&BTreeMap<String, String>>,
+        handled: Option<&str>,
+    ) -> Self {
+        let take_over = request(annotations, TAKE_OVER).filter(|hash| Some(hash.as_str()) != handled);
+        Self { policy: policy.unwrap_or_default(), take_over }
+    }
+
+    /// What status acknowledges of `take-over`. An annotation that did its work is spent, so that two objects that name each
+    /// other do not take a thing back and forth for ever; taken off, it may be set again.
+    pub(crate) fn handled(
+        annotations: Option<&BTreeMap<String, String>>,
+        settled: bool,
+        handled: Option<&str>,
+    ) -> Option<String> {
+        let asked = request(annotations, TAKE_OVER)?;
+        (settled || handled == Some(asked.as_str())).then_some(asked)
     }
 }
 
@@ -128,6 +170,14 @@ mod tests {
         Owner::new("cluster", "AzureKeystoreConnection", "keys", "payments")
     }
 
+    fn never() -> Adoption {
+        Adoption::default()
+    }
+
+    fn if_unowned() -> Adoption {
+        Adoption { policy: AdoptionPolicy::IfUnowned, take_over: None }
+    }
+
     #[test]
     fn the_hash_is_26_lower_case_base32_characters_and_does_not_move() {
         assert_eq!(owner().hash.len(), 26);
@@ -146,23 +196,53 @@ mod tests {
     #[test]
     fn a_foreign_mark_always_wins() {
         let foreign = Mark::Of("x".repeat(26), "other/thing".to_owned());
-        for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfUnowned] {
-            assert!(matches!(owner().claim(&foreign, adoption), Claim::Refused(text) if text.contains("other/thing")));
+        for adoption in [never(), if_unowned()] {
+            let Claim::Refused(why) = owner().claim(&foreign, &adoption) else { panic!("{adoption:?} takes it") };
+            assert!(why.contains("other/thing") && why.contains(&"x".repeat(26)), "{why}");
         }
+        let twin = Owner::new("other", "AzureKeystoreConnection", "keys", "payments");
+        let of_twin = owner().claim(&Mark::find(&twin.mark()), &never());
+        assert!(matches!(of_twin, Claim::Refused(why) if why.contains("keys/payments of another cluster")));
+    }
+
+    #[test]
+    fn a_person_gives_a_thing_away_by_naming_its_present_owner() {
+        let (hash, other) = ("x".repeat(26), "y".repeat(26));
+        let given = Adoption { take_over: Some(hash.clone()), ..never() };
+        let claim = |mark: Mark| owner().claim(&mark, &given);
+        assert_eq!(claim(Mark::Of(hash, "other/thing".to_owned())), Claim::Adoptable);
+        assert!(matches!(claim(Mark::Of(other, "other/thing".to_owned())), Claim::Refused(_)), "of somebody else");
+        assert!(matches!(claim(Mark::None), Claim::Refused(_)), "nobody's is not that owner's");
+        assert_eq!(claim(Mark::find(&owner().mark())), Claim::Ours);
+    }
+
+    #[test]
+    fn an_annotation_to_take_over_acts_until_it_is_acknowledged_and_again_after_it_was_taken_off() {
+        let set = |hash: &str| BTreeMap::from([("uko-operator.io/take-over".to_owned(), hash.to_owned())]);
+        let acts = |handled: Option<&str>| Adoption::of(None, Some(&set("a")), handled).take_over.is_some();
+        assert!(acts(None) && acts(Some("b")) && !acts(Some("a")));
+        let handled = |asked: Option<&str>, settled, before: Option<&str>| {
+            Adoption::handled(asked.map(set).as_ref(), settled, before)
+        };
+        assert_eq!(handled(Some("a"), false, None), None, "it has not worked yet");
+        assert_eq!(handled(Some("a"), true, None).as_deref(), Some("a"));
+        assert_eq!(handled(Some("a"), false, Some("a")).as_deref(), Some("a"), "it stays spent");
+        assert_eq!(handled(Some("b"), false, Some("a")), None);
+        assert_eq!(handled(None, true, Some("a")), None);
     }
 
     #[test]
     fn unowned_and_released_things_are_taken_over_only_when_the_policy_says_so() {
         for mark in [Mark::None, Mark::find("text\nuko-operator:released keys/payments")] {
-            assert_eq!(owner().claim(&mark, AdoptionPolicy::IfUnowned), Claim::Adoptable);
-            assert!(matches!(owner().claim(&mark, AdoptionPolicy::Never), Claim::Refused(_)));
+            assert_eq!(owner().claim(&mark, &if_unowned()), Claim::Adoptable);
+            assert!(matches!(owner().claim(&mark, &never()), Claim::Refused(_)));
         }
     }
 
     #[test]
     fn our_own_mark_is_found_whatever_stands_before_it() {
         let text = owner().marked("two\nlines");
-        assert_eq!(owner().claim(&Mark::find(&text), AdoptionPolicy::Never), Claim::Ours);
+        assert_eq!(owner().claim(&Mark::find(&text), &never()), Claim::Ours);
         assert_eq!(unmarked(&text), "two\nlines");
     }
 }

@@ -116,6 +116,7 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
     let whole = [
         "Create private endpoint payments-kv-pe",
         "Create DNS zone group uko-operator",
+        "Wait keystore payments-azure",
         "Create keystore payments-azure",
     ];
     assert_eq!(planned(&object), whole, "a plan tells the whole way, not the next step only");

@@ -12,6 +12,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod claims;
 mod cluster;
 mod crash;
 mod exactly_once;

@@ -173,6 +173,10 @@ pub struct AzureKeystoreConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_test_at: Option<String>,
+    /// The `take-over` that did its work; it acts again only after it was taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_take_over: Option<String>,
     /// The interval in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_interval_seconds: Option<u32>,

@@ -180,6 +180,10 @@ pub struct ConnectorEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_reconcile_at: Option<String>,
+    /// The `take-over` that did its work; it acts again only after it was taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_take_over: Option<String>,
     /// The interval in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_interval_seconds: Option<u32>,

@@ -203,7 +203,7 @@ fn claim(want: &Desired, endpoint: &Endpoint, past: &Past) -> Claim {
     let known = past.cached.endpoint.as_ref() == Some(&endpoint.id);
     match mark {
         Mark::None if own_name || known => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => want.owner.claim(&mark, want.adoption),
+        Mark::None | Mark::Released | Mark::Of(..) => want.owner.claim(&mark, &want.adoption),
     }
 }
 
@@ -250,7 +250,7 @@ fn endpoint_provisioned(
                 ..EndpointChange::keeping(endpoint.server_protocol.clone())
             };
             let step = Step::AdoptEndpoint { id: endpoint.id.clone(), name: endpoint.display_name.clone(), change };
-            return Verdict::step(step, "AdoptionInProgress", "The endpoint is unowned and is being taken over.");
+            return Verdict::step(step, "AdoptionInProgress", "The endpoint is being taken over.");
         }
         Claim::Ours => {}
     }

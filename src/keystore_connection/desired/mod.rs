@@ -10,8 +10,8 @@ pub(super) use self::identity::{Login, Target};
 use super::resolve::Found;
 use crate::{
     api::v1alpha1::{
-        self as api, AdoptionPolicy, Approval, AzureKeystoreConnection, AzureKeystoreConnectionSpec,
-        ConnectionTestPolicy, ConnectorEndpoint, DriftPolicy, KeyEncryptionKeyPolicy, KeyPermissions, Mode, Variant,
+        self as api, Approval, AzureKeystoreConnection, AzureKeystoreConnectionSpec, ConnectionTestPolicy,
+        ConnectorEndpoint, DriftPolicy, KeyEncryptionKeyPolicy, KeyPermissions, Mode, Variant,
     },
     clouds::{
         azure::{ArmId, Credential, VaultId},
@@ -21,7 +21,13 @@ use crate::{
             uko::{AzureEnvironment, AzureVariant, Password},
         },
     },
-    reconcile::{fault::Fault, ownership::Owner, policy_file::Policy, stage::Seen, wake::Key},
+    reconcile::{
+        fault::Fault,
+        ownership::{Adoption, Owner},
+        policy_file::Policy,
+        stage::Seen,
+        wake::Key,
+    },
 };
 
 /// What is wanted.
@@ -68,8 +74,8 @@ pub(super) struct Desired {
     pub connection_test: ConnectionTestPolicy,
     /// What to do about the key-encryption key.
     pub kek: KeyEncryptionKeyPolicy,
-    /// Whether unowned things may be taken over.
-    pub adoption: AdoptionPolicy,
+    /// What may be taken that does not carry our mark.
+    pub adoption: Adoption,
     /// Whether differences are set back.
     pub drift: DriftPolicy,
     /// Manage or plan.
@@ -198,7 +204,11 @@ impl Desired {
                 .map(|most| (most, found.keystores)),
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
-            adoption: spec.adoption_policy.unwrap_or_default(),
+            adoption: Adoption::of(
+                spec.adoption_policy,
+                object.metadata.annotations.as_ref(),
+                object.status.as_ref().and_then(|status| status.last_handled_take_over.as_deref()),
+            ),
             drift: spec.drift_policy.unwrap_or_default(),
             mode: spec.mode.unwrap_or_default(),
             owner,

@@ -104,7 +104,7 @@ fn claim(case: Case<'_>, keystore: &Keystore) -> Claim {
     let mark = Mark::find(&keystore.description);
     match mark {
         Mark::None if case.past.keystore.as_ref() == Some(&keystore.id) => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, case.want.adoption),
+        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
     }
 }
 
@@ -163,7 +163,7 @@ fn change(case: Case<'_>, have: &Keystore, claim: &Claim, drift: &mut Vec<Drift>
             ..LabelChange::default()
         });
         let step = Step::AdoptKeystore { vault, handle, name, change };
-        return Some(Verdict::step(step, "AdoptionInProgress", "The keystore is unowned and is being taken over."));
+        return Some(Verdict::step(step, "AdoptionInProgress", "The keystore is being taken over."));
     }
     if let Some(connection) = connection {
         return Some(update(vault, handle, name, KeystoreChange::Connection(connection)));

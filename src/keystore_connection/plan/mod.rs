@@ -5,6 +5,7 @@
 mod identities;
 pub(super) mod kek;
 mod keystore;
+mod later;
 pub(super) mod network_access;
 pub(super) mod path;
 pub(super) mod private_endpoint;
@@ -19,14 +20,10 @@ use k8s_openapi::jiff::Timestamp;
 pub(super) use self::{keystore::is_ours, step::Step};
 use super::{Past, desired::Desired, observe::Observed};
 use crate::{
-    api::{
-        condition::ConditionType,
-        v1alpha1::{PlanAction, PlannedStep},
-    },
-    clouds::azure::PublicAccess,
+    api::condition::ConditionType,
     reconcile::{
         fault::Fault,
-        stage::{Plan, Seen, Stage, Verdict},
+        stage::{Plan, Stage, Verdict},
     },
 };
 
@@ -82,42 +79,8 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
         Stage { red_at_once: true, ..Stage::new(ConditionType::KeyEncryptionKeyHealthy, kek) },
         Stage::new(ConditionType::NetworkAccessApplied, access),
     ];
-    let later = later(case, &stages);
+    let later = later::later(case, &stages);
     Plan { stages, drift, later }
-}
-
-/// What is certain to follow, so that a reviewer of a plan sees everything that costs money or closes a door.
-fn later(case: Case<'_>, stages: &[Stage<Step>]) -> Vec<PlannedStep> {
-    let hidden = |condition| stages.iter().any(|s| s.condition == condition && matches!(s.verdict, Verdict::Behind(_)));
-    let (want, seen) = (case.want, case.seen);
-    let mut later = Vec::new();
-    let mut add = |action, resource: String, detail: &str| {
-        later.push(PlannedStep { action, resource, detail: detail.to_owned(), estimated_cost: None });
-    };
-    let new_endpoint = matches!(seen.endpoint, Seen::Absent);
-    if let Some(wanted) = want.private_endpoint.as_ref().filter(|_| new_endpoint && want.refused.is_none())
-        && hidden(ConditionType::PrivateEndpointReady)
-    {
-        let detail = format!("in {}", wanted.subnet.last_segment());
-        add(PlanAction::Create, format!("private endpoint {}", wanted.id.last_segment()), &detail);
-    }
-    if let Some(zone) = want.private_endpoint.as_ref().filter(|_| new_endpoint).and_then(|pe| pe.zone.as_ref()) {
-        add(PlanAction::Create, "DNS zone group uko-operator".to_owned(), &format!("in {}", zone.last_segment()));
-    }
-    let unregistered = seen.keystore.present().is_none() && case.past.keystore.is_none();
-    if unregistered && hidden(ConditionType::KeystoreConnected) && want.refused.is_none() {
-        let detail = format!("for Key Vault {}; a keystore costs money", want.vault.name);
-        add(PlanAction::Create, format!("keystore {}", want.keystore.name), &detail);
-    }
-    let open = seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Enabled);
-    if want.close_public_access && open && hidden(ConditionType::NetworkAccessApplied) {
-        add(
-            PlanAction::Update,
-            "Key Vault".to_owned(),
-            "disable public network access, once the private path is proven",
-        );
-    }
-    later
 }
 
 /// The first of these stages that does not carry.

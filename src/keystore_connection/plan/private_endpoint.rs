@@ -89,7 +89,7 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
             Claim::Adoptable | Claim::Refused(_) => Fault::invalid(
                 "AdoptionMismatch",
                 format!(
-                    "Private endpoint {} is unowned but differs in {fields}. Make the spec fit it, or choose another name.",
+                    "Private endpoint {} may be taken over, but differs in {fields}. Make the spec fit it, or choose another name.",
                     endpoint.name
                 ),
             ),
@@ -106,6 +106,14 @@ pub(super) fn private_endpoint_ready(case: Case<'_>, vault: &Verdict<Step>, drif
         return verdict;
     }
     provisioned(case, wanted, endpoint)
+}
+
+/// What `status.plan` says of an endpoint that stands as the spec does not want it.
+pub(super) fn immutable(verdict: Option<&Verdict<Step>>) -> Option<&str> {
+    match verdict {
+        Some(Verdict::Blocked(fault)) if fault.reason == "PrivateEndpointImmutable" => Some(&fault.message),
+        Some(_) | None => None,
+    }
 }
 
 /// Since when Azure has been working on it, as far as we know.
@@ -126,7 +134,7 @@ fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
     match mark {
         // The id stands in status, so it was ours; someone took the tags off.
         Mark::None if case.past.private_endpoint.as_ref().is_some_and(|id| id.same_as(&endpoint.id)) => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, case.want.adoption),
+        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
     }
 }
 
@@ -264,7 +272,7 @@ fn tags(
     tags.extend(wanted.tags.clone());
     let step = Step::TagPrivateEndpoint { endpoint: endpoint.clone(), tags, adopt };
     Some(if adopt {
-        Verdict::step(step, "AdoptionInProgress", "The private endpoint is unowned and is being taken over.")
+        Verdict::step(step, "AdoptionInProgress", "The private endpoint is being taken over.")
     } else {
         Verdict::step(step, "TagsInProgress", "The private endpoint's tags differ and are being set.")
     })

@@ -22,7 +22,19 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// The samples with the seed's names.
     pub(crate) fn from_seed(seed: &Value) -> Self {
-        Self { secrets: secrets(seed), endpoint: endpoint(seed), connection: connection(seed), seed: seed.clone() }
+        Self {
+            secrets: secrets(seed),
+            endpoint: endpoint(sample("connector-endpoint.yaml").remove(0), seed),
+            connection: connection(sample("azure-keystore-connection.yaml").remove(0), seed),
+            seed: seed.clone(),
+        }
+    }
+
+    /// Both manifests of another sample, with the seed's names: first the endpoint, then the connection.
+    pub(crate) fn pair(&self, file: &str) -> [Value; 2] {
+        let mut documents = sample(file);
+        let second = documents.pop().unwrap();
+        [endpoint(documents.pop().unwrap(), &self.seed), connection(second, &self.seed)]
     }
 
     /// A policy file under which `namespace` may use the seed's UKO instance, and nothing else.
@@ -73,8 +85,7 @@ fn secrets(seed: &Value) -> Vec<Value> {
     secrets
 }
 
-fn endpoint(seed: &Value) -> Value {
-    let mut endpoint = sample("connector-endpoint.yaml").remove(0);
+fn endpoint(mut endpoint: Value, seed: &Value) -> Value {
     set(&mut endpoint, "/spec/connector/id", at(seed, "/ibm/connector/id").clone());
     set(
         &mut endpoint,
@@ -89,8 +100,7 @@ fn endpoint(seed: &Value) -> Value {
     endpoint
 }
 
-fn connection(seed: &Value) -> Value {
-    let mut connection = sample("azure-keystore-connection.yaml").remove(0);
+fn connection(mut connection: Value, seed: &Value) -> Value {
     for (field, pointer) in [
         ("azure/tenantId", "/azure/tenantId"),
         ("azure/subscriptionId", "/azure/subscriptionId"),

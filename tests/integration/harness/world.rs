@@ -76,6 +76,19 @@ impl World {
         world
     }
 
+    /// The same for another namespace of this cluster and for an operator that calls it another cluster, all in the clouds of
+    /// `self`: its own cloud stays empty.
+    pub(crate) async fn twin(&self, name: &str, cluster_id: &str) -> Self {
+        let mut twin = Self::without_operator(name).await;
+        twin.fixture = Fixture::from_seed(&self.cloud.seed());
+        for secret in &twin.fixture.secrets {
+            twin.apply_value(secret).await.unwrap();
+        }
+        let options = twin.options().flag("cluster-id", cluster_id);
+        twin.operator = Some(Operator::start(twin.cluster, &self.cloud, &options));
+        twin
+    }
+
     /// What the operator of this world is started with.
     pub(crate) fn options(&self) -> Options {
         Options::new(&self.namespace, self.fixture.policy(&self.namespace))

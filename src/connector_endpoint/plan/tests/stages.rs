@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     sim::Sim,
-    world::{Endpoint, Part, Source, Trouble, Whose, World, Write},
+    world::{Endpoint, Part, Source, Trouble, Whose, World, Write, other},
 };
 use crate::{api::condition::ConditionType, connector_endpoint::plan::Step, reconcile::stage::Verdict};
 
@@ -301,4 +301,27 @@ fn the_wanted_name_of_another_owner_is_no_endpoint_of_ours() {
     assert_eq!(sim.steps, []);
     assert_eq!((sim.status().endpoint_id, sim.status().address), (None, None));
     assert!(sim.is(ConditionType::ClaimConflict, "True"));
+}
+
+#[test]
+fn a_person_gives_another_owners_endpoint_away_once_by_naming_that_owner() {
+    let mut sim = Sim::of(json!({"displayName": "payments-kv"}), World::settled());
+    sim.world.endpoints.get_mut("ours").unwrap().whose = Whose::Others;
+    sim.annotate("take-over", &"q".repeat(26));
+    sim.run(600);
+    assert_eq!(
+        (sim.steps.len(), sim.says(ConditionType::EndpointProvisioned)),
+        (0, "False ClaimConflict".to_owned()),
+        "that is not its owner"
+    );
+    sim.annotate("take-over", &other().hash);
+    sim.world.given = true;
+    sim.run(600);
+    assert!(matches!(sim.steps.as_slice(), [Step::AdoptEndpoint { .. }]), "{:?}", sim.steps);
+    assert!(sim.is(ConditionType::Ready, "True"));
+    assert_eq!(sim.status().last_handled_take_over, Some(other().hash));
+    // Given back by a person over there, the old annotation here is spent.
+    sim.world.endpoints.get_mut("ours").unwrap().whose = Whose::Others;
+    sim.run(3600);
+    assert_eq!((sim.steps.len(), sim.says(ConditionType::EndpointProvisioned)), (1, "False ClaimConflict".to_owned()));
 }

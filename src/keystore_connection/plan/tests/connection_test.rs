@@ -143,6 +143,7 @@ fn plan_mode_touches_nothing_and_says_what_it_would_do() {
             "access policy of the Key Vault",
             "private endpoint payments-kv-pe",
             "DNS zone group uko-operator",
+            "keystore payments",
             "keystore payments"
         ]
     );

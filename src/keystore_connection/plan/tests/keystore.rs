@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::{
+    look::other,
     sim::{START, Sim, at},
     word,
     world::{Kek, Part, Store, Trouble, Whose, World, Write},
 };
 use crate::{
-    api::condition::ConditionType, clouds::ibm::KeystoreChange, keystore_connection::plan::Step,
+    api::condition::{self, ConditionType},
+    clouds::ibm::KeystoreChange,
+    keystore_connection::plan::Step,
     reconcile::stage::Verdict,
 };
 
@@ -366,4 +369,30 @@ fn a_change_that_does_not_take_is_repeated_ever_more_slowly() {
     }
     let spent = sim.now - START;
     assert!(spent > 1200, "{} writes in {spent} s", sim.steps.len());
+}
+
+#[test]
+fn a_person_gives_another_owners_things_away_once_by_naming_that_owner() {
+    let mut sim = Sim::of(json!({}), World::settled());
+    let theirs = |sim: &mut Sim| {
+        sim.world.keystores[0].whose = Whose::Others;
+        sim.world.endpoint.as_mut().unwrap().whose = Whose::Others;
+    };
+    theirs(&mut sim);
+    sim.run(1200);
+    let conditions = sim.status().conditions;
+    let told = condition::get(&conditions, ConditionType::ClaimConflict).unwrap();
+    assert!(told.message.contains("elsewhere/thing") && told.message.contains(&other().hash), "{}", told.message);
+    assert_eq!(sim.steps, []);
+
+    sim.annotate("take-over", &other().hash);
+    sim.rest();
+    let taken = |step: &Step| matches!(step, Step::AdoptKeystore { .. } | Step::TagPrivateEndpoint { adopt: true, .. });
+    assert_eq!(sim.steps.iter().filter(|step| taken(step)).count(), 2, "{:?}", sim.steps);
+    assert!(sim.is(ConditionType::Ready, "True") && !sim.is(ConditionType::ClaimConflict, "True"));
+    assert_eq!(sim.status().last_handled_take_over, Some(other().hash));
+    sim.steps.clear();
+    theirs(&mut sim);
+    sim.run(7200);
+    assert_eq!((sim.steps.len(), sim.says(STAGE)), (0, "False ClaimConflict".to_owned()), "it acts once");
 }

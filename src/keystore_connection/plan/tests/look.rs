@@ -332,7 +332,7 @@ impl Trouble {
 impl Store {
     fn as_read(&self, want: &Desired) -> Keystore {
         let text = &self.description;
-        let other = Owner::new(CLUSTER, "AzureKeystoreConnection", "elsewhere", "thing");
+        let other = other();
         Keystore {
             id: KeystoreId::new(self.id.clone()),
             vault_id: Some(UkoVaultId::new(UKO_VAULT)),
@@ -360,6 +360,11 @@ impl Store {
     }
 }
 
+/// Whose the things of [`Whose::Others`] are.
+pub(super) fn other() -> Owner {
+    Owner::new(CLUSTER, "AzureKeystoreConnection", "elsewhere", "thing")
+}
+
 /// The endpoint as a GET shows it.
 pub(super) fn as_read(have: &Endpoint, want: &Desired) -> PrivateEndpoint {
     let wanted = want.private_endpoint.as_ref().unwrap();
@@ -368,7 +373,7 @@ pub(super) fn as_read(have: &Endpoint, want: &Desired) -> PrivateEndpoint {
         Whose::Ours => Mark::Of(want.owner.hash.clone(), want.owner.object.clone()),
         Whose::Nobodys => Mark::None,
         Whose::Released => Mark::Released,
-        Whose::Others => Mark::Of("x".repeat(26), "elsewhere/thing".to_owned()),
+        Whose::Others => Mark::Of(other().hash, other().object),
     };
     match mark {
         Mark::None => {}
