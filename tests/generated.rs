@@ -1,10 +1,13 @@
-//! What is generated lies in the tree as it would be generated now: `crds/` and `docs/reference/`.
+//! What is generated from the types lies in the tree as it would be generated now: `crds/`, `docs/reference/`, and the schema of the
+//! values of `charts/keystore-connection`.
 //!
 //! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
 
 #[path = "generated/reference.rs"]
 mod reference;
+#[path = "generated/values_schema.rs"]
+mod values_schema;
 
 use std::{fs, path::Path};
 
@@ -47,4 +50,10 @@ fn the_reference_is_in_step_with_the_types() {
         })
         .collect();
     in_step("docs/reference", &wanted);
+}
+
+#[test]
+fn the_schema_of_a_teams_values_is_in_step_with_the_types() {
+    let wanted = ("values.schema.json".to_owned(), values_schema::text(&crds()));
+    in_step("charts/keystore-connection", &[wanted]);
 }
