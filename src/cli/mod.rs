@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::process::{
     COMMIT, VERSION,
+    otlp::Otlp,
     settings::{Environment, Flags, InvalidSetting, Settings},
     telemetry,
 };
@@ -51,14 +52,15 @@ pub fn main() -> ExitCode {
 
 fn operate(flags: Flags) -> ExitCode {
     let settings = Settings::new(flags, &Environment::read());
-    let settings = match settings.and_then(|settings| {
-        telemetry::install(settings.flags.log_format, &settings.log_level)?;
-        Ok(settings)
+    let (settings, otlp) = match settings.and_then(|settings| {
+        let otlp = Otlp::new(&settings.otlp, &settings.identity)?;
+        telemetry::install(settings.flags.log_format, &settings.log_level, otlp.as_ref())?;
+        Ok((settings, otlp))
     }) {
-        Ok(settings) => settings,
+        Ok(prepared) => prepared,
         Err(invalid) => return refuse(&usage(&invalid)),
     };
-    match run::run(settings, controllers::start) {
+    match run::run(settings, otlp, controllers::start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(cause = format!("{fault:#}"), "uko-operator ends");

@@ -20,6 +20,7 @@ use crate::{
         leader::{Candidate, Timing},
         lease::lease_name,
         metrics::Metrics,
+        otlp::Otlp,
         server,
         settings::Settings,
         supervise::{DRAIN_DEADLINE, Ending, Supervisor},
@@ -64,7 +65,7 @@ pub struct Operator {
 ///
 /// # Errors
 /// Why the process ended, unless it was asked to.
-pub fn run<F>(settings: Settings, controllers: F) -> anyhow::Result<()>
+pub fn run<F>(settings: Settings, otlp: Option<Otlp>, controllers: F) -> anyhow::Result<()>
 where
     F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
@@ -76,18 +77,18 @@ where
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let ended = runtime.block_on(supervised(settings, controllers));
+    let ended = runtime.block_on(supervised(settings, otlp, controllers));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
 }
 
-async fn supervised<F>(settings: Settings, controllers: F) -> anyhow::Result<()>
+async fn supervised<F>(settings: Settings, otlp: Option<Otlp>, controllers: F) -> anyhow::Result<()>
 where
     F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
     let health = Health::default();
     let mut supervise = Supervisor::new(health.clone(), DRAIN_DEADLINE).context("cannot listen for signals")?;
-    let ending = match lead(settings, health, &mut supervise).await {
+    let ending = match lead(settings, otlp, health, &mut supervise).await {
         Ok(operator) => match controllers(operator, &mut supervise) {
             Ok(()) => supervise.ending().await,
             Err(fault) => Ending::Start(fault.into()),
@@ -98,7 +99,12 @@ where
 }
 
 /// Starts the foundations and comes back when this process leads.
-async fn lead(settings: Settings, health: Health, supervise: &mut Supervisor) -> Result<Operator, Ending> {
+async fn lead(
+    settings: Settings,
+    otlp: Option<Otlp>,
+    health: Health,
+    supervise: &mut Supervisor,
+) -> Result<Operator, Ending> {
     let settings = Arc::new(settings);
     greet(&settings);
     let (tenure, leadership) = leadership(settings.flags.lost_create_timeout);
@@ -113,6 +119,14 @@ async fn lead(settings: Settings, health: Health, supervise: &mut Supervisor) ->
     })?;
     let serving = server::serve(listener, health.clone(), metrics.clone(), supervise.end());
     supervise.spawn_foundation("server", async { Ok(serving.await?) });
+
+    if let Some(otlp) = otlp {
+        let exporting = otlp.run(metrics.clone(), supervise.end());
+        supervise.spawn_foundation("opentelemetry", async {
+            exporting.await;
+            Ok(())
+        });
+    }
 
     let watch = PolicyWatch::open(settings.flags.policy.clone()).await;
     metrics.register(|registry| watch.register(registry));

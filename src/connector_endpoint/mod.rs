@@ -17,6 +17,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::{
     desired::Desired,
@@ -33,6 +34,7 @@ use crate::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
         look::Look,
+        span::{self, stage},
         stage::Plan,
         summary::Done,
         wake::{Key, Kind, Names},
@@ -89,27 +91,24 @@ impl Controller for ConnectorEndpoints {
             return report::suspended(status, object.metadata.generation.unwrap_or_default(), now);
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
-        let found = resolve::references(&self.shared, object, &key).await;
-        let want = Desired::parse(object, &key, &self.shared.cluster_id, &found);
+        let found = resolve::references(&self.shared, object, &key).instrument(stage("resolve")).await;
+        let want = stage("desired").in_scope(|| Desired::parse(object, &key, &self.shared.cluster_id, &found));
         let before = status.memory.clone().unwrap_or_default();
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
         let past = past(&status, &look);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
-        report::report(
-            &report::Told {
-                object,
-                before: status,
-                want: &want,
-                past: &past,
-                look: &look,
-                pass: &made,
-                age: self.shared.announced.age(now),
-            },
-            &self.shared.pace,
-            now,
-        )
+        let told = report::Told {
+            object,
+            before: status,
+            want: &want,
+            past: &past,
+            look: &look,
+            pass: &made,
+            age: self.shared.announced.age(now),
+        };
+        stage("report").in_scope(|| report::report(&told, &self.shared.pace, now))
     }
 }
 
@@ -141,13 +140,13 @@ impl ConnectorEndpoints {
     ) -> Pass {
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
-            let plan = plan::plan(want, &seen, past, false);
+            let plan = stage("plan").in_scope(|| plan::plan(want, &seen, past, false));
             return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
         if may_be_quick(look, status) {
-            let seen = observe::quick(&satellite, &past.cached).await;
-            let plan = plan::plan(want, &seen, past, true);
+            let seen = observe::quick(&satellite, &past.cached).instrument(stage("observe")).await;
+            let plan = stage("plan").in_scope(|| plan::plan(want, &seen, past, true));
             if plan.is_settled() && plan.drift.is_empty() {
                 return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
             }
@@ -184,7 +183,11 @@ impl ConnectorEndpoints {
             Turn::Record(pending) => return (Done::Asked, Some(pending)),
             Turn::Held(word, wait) => return (Done::Held(word, wait), None),
         }
-        let done = apply::step(&satellite.writer(), &self.shared.leadership, connector, step).await;
+        let applying = stage("apply");
+        let writer = satellite.writer();
+        let sent = apply::step(&writer, &self.shared.leadership, connector, step);
+        let done = sent.instrument(applying.clone()).await;
+        span::done(&applying, &done);
         self.shared.locks.clear(&owner);
         let lost = self.shared.ended(&owner, &locks, step.creates(), &done, driver::now());
         (done, lost)
@@ -192,13 +195,17 @@ impl ConnectorEndpoints {
 }
 
 async fn full_look(satellite: &Satellite, want: &Desired, past: &Past) -> (Observed, Plan<Step>) {
-    let mut seen = observe::everything(satellite, want, &past.cached).await;
-    if want.allowed_sources.is_some()
-        && let (Some(connector), Some(endpoint)) = (connector_of(&seen), plan::find_endpoint(want, &seen, past))
-    {
-        seen.bindings = observe::bindings(satellite, &connector, endpoint).await;
-    }
-    let plan = plan::plan(want, &seen, past, false);
+    let observing = async {
+        let mut seen = observe::everything(satellite, want, &past.cached).await;
+        if want.allowed_sources.is_some()
+            && let (Some(connector), Some(endpoint)) = (connector_of(&seen), plan::find_endpoint(want, &seen, past))
+        {
+            seen.bindings = observe::bindings(satellite, &connector, endpoint).await;
+        }
+        seen
+    };
+    let seen = observing.instrument(stage("observe")).await;
+    let plan = stage("plan").in_scope(|| plan::plan(want, &seen, past, false));
     (seen, plan)
 }
 

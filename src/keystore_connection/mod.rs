@@ -20,6 +20,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt;
 use tokio::{sync::watch, time::Instant};
+use tracing::Instrument;
 
 use self::{
     desired::{Desired, Login, Target},
@@ -43,6 +44,7 @@ use crate::{
         fault::Fault,
         look::{Look, request},
         policy_file::PolicyState,
+        span::{self, stage},
         stage::Plan,
         summary::Done,
         wake::{Key, Kind, Names},
@@ -161,12 +163,12 @@ impl Controller for KeystoreConnections {
             return report::suspended(status, object.metadata.generation.unwrap_or_default(), now);
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
-        let found = resolve::references(&self.shared.kube, &key.0, object).await;
+        let found = resolve::references(&self.shared.kube, &key.0, object).instrument(stage("resolve")).await;
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let password = &object.spec.azure.service_principal.password_secret_ref;
         let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprints, password, "clientSecret");
         let policy = Arc::clone(&self.policy.borrow().policy);
-        let want = Desired::parse(object, &key, &self.shared.cluster_id, found, &policy);
+        let want = stage("desired").in_scope(|| Desired::parse(object, &key, &self.shared.cluster_id, found, &policy));
         let annotations = object.metadata.annotations.as_ref();
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
@@ -186,7 +188,7 @@ impl Controller for KeystoreConnections {
             pass: &made,
             age: self.shared.announced.age(now),
         };
-        report::report(&told, &self.shared.pace, now)
+        stage("report").in_scope(|| report::report(&told, &self.shared.pace, now))
     }
 
     fn observe_metrics(&self, key: &Key, status: &AzureKeystoreConnectionStatus) {
@@ -240,11 +242,9 @@ impl KeystoreConnections {
         now: Timestamp,
     ) -> Pass {
         let owner = lock_owner(Self::KIND, key);
-        let refused = want.refused.is_some();
         if may_be_quick(want, past, look, status) {
-            let readers = self.readers(want, &owner).await;
-            let seen = observe::everything(&readers, want, past, true).await;
-            let plan = plan::plan(Case { want, seen: &seen, past, quick: true, now });
+            let (_, seen) = self.observe(want, past, &owner, true).await;
+            let plan = stage("plan").in_scope(|| plan::plan(Case { want, seen: &seen, past, quick: true, now }));
             if plan.is_settled() && plan.drift.is_empty() {
                 return Pass {
                     seen,
@@ -258,9 +258,7 @@ impl KeystoreConnections {
             }
         }
         let seen_at = Seen { clock: now, looked: Instant::now() };
-        // While the policy refuses the target, not even a token is asked for there.
-        let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, &owner).await };
-        let seen = observe::everything(&readers, want, past, false).await;
+        let (readers, seen) = self.observe(want, past, &owner, false).await;
         // Nothing answers there: the instance may have moved.
         if let (true, Ok(Login { target: Target::Hpcs { region, instance_id, .. }, .. })) =
             (seen.uko_vaults.fault().is_some_and(Fault::is_passing), &want.login)
@@ -270,7 +268,7 @@ impl KeystoreConnections {
         if matches!(seen.operation, observe::Operation::None) {
             self.shared.locks.clear(&owner);
         }
-        let plan = plan::plan(Case { want, seen: &seen, past, quick: false, now });
+        let plan = stage("plan").in_scope(|| plan::plan(Case { want, seen: &seen, past, quick: false, now }));
         let step = plan.next().cloned();
         self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
         let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
@@ -308,9 +306,23 @@ impl KeystoreConnections {
             Turn::Held(why, pause) => return (Done::Held(why, pause), None, None),
         }
         let writers = apply::Writers::of(readers, &self.shared.leadership, &self.operations, owner);
-        let (done, tested) = apply::step(&writers, want, past, step, seen_at.clock).await;
+        let applying = stage("apply");
+        let sent = apply::step(&writers, want, past, step, seen_at.clock);
+        let (done, tested) = sent.instrument(applying.clone()).await;
+        span::done(&applying, &done);
         let lost = self.shared.ended(owner, &locks, step.creates(), &done, driver::now());
         (done, tested, lost)
+    }
+
+    /// While the policy refuses the target, not even a token is asked for there.
+    async fn observe(&self, want: &Desired, past: &Past<'_>, owner: &str, quick: bool) -> (Readers, Observed) {
+        let observing = async {
+            let refused = want.refused.is_some();
+            let readers = if refused { Readers { azure: None, uko: None } } else { self.readers(want, owner).await };
+            let seen = observe::everything(&readers, want, past, quick).await;
+            (readers, seen)
+        };
+        observing.instrument(stage("observe")).await
     }
 
     /// Handles; the only calls are the broker's, every half hour, and the poll of a running operation.

@@ -1,4 +1,4 @@
-//! What belongs to the pod and not to a resource: settings, lease, probes, metrics, logs, signals.
+//! What belongs to the pod and not to a resource: settings, lease, probes, metrics, logs, traces, signals.
 //!
 //! In: flags, the environment, the Kubernetes API. Out: a process that leads or stands by, says so, and ends in order.
 //! Never: knows a kind or a cloud.
@@ -9,6 +9,7 @@ pub mod health;
 pub mod leader;
 pub mod lease;
 pub mod metrics;
+pub mod otlp;
 pub mod server;
 pub mod settings;
 pub mod supervise;

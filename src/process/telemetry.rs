@@ -1,6 +1,6 @@
-//! The log on standard error.
+//! The log on standard error, and the way of spans to a collector.
 //!
-//! In: a format and a level. Out: the process-wide tracing subscriber. Never: a line that could show a Secret, whatever
+//! In: a format, a level, a collector. Out: the process-wide tracing subscriber. Never: a line that could show a Secret, whatever
 //! the level.
 
 use std::io::IsTerminal;
@@ -8,13 +8,16 @@ use std::io::IsTerminal;
 use tracing::Metadata;
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::settings::{InvalidSetting, LogFormat};
+use super::{
+    otlp::Otlp,
+    settings::{InvalidSetting, LogFormat},
+};
 
 /// Installs the subscriber; once a process.
 ///
 /// # Errors
 /// When `level` is neither a level nor tracing directives, or a subscriber exists already.
-pub fn install(format: LogFormat, level: &str) -> Result<(), InvalidSetting> {
+pub fn install(format: LogFormat, level: &str, otlp: Option<&Otlp>) -> Result<(), InvalidSetting> {
     let filter = directives(level)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
@@ -22,6 +25,7 @@ pub fn install(format: LogFormat, level: &str) -> Result<(), InvalidSetting> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry()
+        .with(otlp.and_then(Otlp::layer))
         .with(lines.with_filter(filter).with_filter(filter_fn(is_safe)))
         .try_init()
         .map_err(|fault| InvalidSetting::new("--log-format", fault.to_string()))

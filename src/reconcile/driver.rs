@@ -33,6 +33,7 @@ use super::{
     locks::Locks,
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
+    span,
     status::{self, Written},
     summary::{outcome, transitions},
     wake::{Key, Kind, Named, Names, Wakes},
@@ -236,9 +237,10 @@ async fn look<C: Controller>(
     controller: Arc<C>,
 ) -> Result<Action, Infallible> {
     let key = key_of(object.as_ref());
-    let span = tracing::info_span!("reconcile", kind = ?C::KIND, namespace = %key.0, name = %key.1);
+    let span = span::reconcile(C::KIND, &key);
     let started = Instant::now();
-    let (outcome, action) = look_at(controller.as_ref(), &key).instrument(span).await;
+    let (outcome, action) = look_at(controller.as_ref(), &key).instrument(span.clone()).await;
+    span.record("outcome", outcome.as_str());
     controller.shared().metrics.reconciled(C::KIND, outcome, started.elapsed());
     Ok(action)
 }
@@ -262,10 +264,12 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
         Err(error) => {
             let reason = Fault::from(error).reason;
             tracing::error!(reason, "the object could not be read");
+            span::reason(reason);
             return (Outcome::Failed, retry());
         }
     };
     shared.wakes.record(C::KIND, key, &C::names(&object));
+    span::generation(object.meta().generation);
     let report = controller.pass(&object, now()).await;
     let schema = controller.status_schema();
     let before = C::status(&object);
@@ -282,11 +286,13 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
         Err(error) => {
             let fault = Fault::from(error);
             tracing::error!(reason = fault.reason, "status could not be written");
+            span::reason(fault.reason);
             return (Outcome::Failed, retry());
         }
     }
     shared.metrics.conditions(C::KIND, key, conditions);
     controller.observe_metrics(key, &report.status);
+    span::ready(conditions);
     (outcome(conditions), Action::requeue(report.next))
 }
 

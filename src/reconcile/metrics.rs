@@ -29,7 +29,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    fn as_str(self) -> &'static str {
+    /// As in metrics and spans.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Settled => "settled",
             Self::Progressing => "progressing",

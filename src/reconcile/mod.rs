@@ -17,6 +17,7 @@ pub mod reasons;
 #[cfg(test)]
 pub(crate) mod scenario;
 pub(crate) mod secrets;
+pub(crate) mod span;
 pub(crate) mod stage;
 pub(crate) mod status;
 pub(crate) mod summary;

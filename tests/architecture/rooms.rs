@@ -108,6 +108,13 @@ pub(crate) const ROOMS: &[Room] = &[
         never: &[],
     },
     Room { at: &["*/"], ours: &["api", "reconcile", "clouds"], not: &["reqwest", "axum"], never: &[] },
+    // The one room beside the clouds' with a client of its own: a collector is no cloud.
+    Room {
+        at: &["process/otlp/"],
+        ours: &["process"],
+        not: &["kube", "k8s_openapi", "opentelemetry_otlp"],
+        never: &["AzureKeystoreConnection", "ConnectorEndpoint"],
+    },
     Room {
         at: &["process/"],
         ours: &["process", "reconcile::leadership"],

@@ -27,6 +27,7 @@ mod key_encryption_key;
 mod leadership;
 mod network_access;
 mod not_yet_supported;
+mod opentelemetry;
 mod outages;
 mod ownership;
 mod process;

@@ -23,6 +23,11 @@ fn wrong_use_is_exit_code_2_with_flag_and_cure() {
         (vec!["run"], vec![("UKO_OPERATOR_LINK_SCOPE", "agents")], "locations"),
         (vec!["run"], vec![("HTTPS_PROXY", "proxy:3128")], "HTTPS_PROXY"),
         (vec!["run", "--log-level", "uko_operator=loud"], vec![], "--log-level"),
+        (
+            vec!["run"],
+            vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+        ),
         (vec!["walk"], vec![], "unrecognized subcommand"),
     ] {
         let output = operator(&arguments, &environment);

@@ -104,6 +104,23 @@ pub enum Class {
     Invalid,
 }
 
+impl Class {
+    /// The word used in spans.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::Conflict => "conflict",
+            Self::Provisioning => "provisioning",
+            Self::NotFound => "not_found",
+            Self::AwaitingPerson => "awaiting_person",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// The id a cloud gave to one call. Always printable and short, so it is safe in status and logs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(String);

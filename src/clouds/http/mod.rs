@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Client, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field::Empty};
 
 use self::budget::{Budgets, Refusal};
 pub(in crate::clouds) use self::error::allowed;
@@ -87,8 +87,10 @@ impl Http {
     /// A mutation dropped in flight may have been carried out.
     pub async fn send(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let mut pauses = retry::pauses(request, self.settings.read_retry_initial);
+        let mut attempt = 0;
         loop {
-            let outcome = self.attempt(request, bearer).await;
+            let span = span(request, attempt);
+            let outcome = self.measured(request, bearer).instrument(span).await;
             if !retry::worthwhile(&outcome) {
                 return outcome;
             }
@@ -96,6 +98,7 @@ impl Http {
                 return outcome;
             };
             tokio::time::sleep(pause).await;
+            attempt += 1;
         }
     }
 
@@ -114,26 +117,16 @@ impl Http {
         self.send(request, Some(&fresh)).await
     }
 
-    async fn attempt(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
-        let host = request.url.host_str().unwrap_or_default();
-        let span = tracing::debug_span!(
-            target: "uko_operator::clouds",
-            "cloud_call",
-            service = request.service.as_str(),
-            operation = request.operation,
-            host,
-            status = tracing::field::Empty,
-            request_id = tracing::field::Empty,
-        );
-        self.measured(request, bearer).instrument(span).await
-    }
-
     async fn measured(&self, request: &Request, bearer: Option<&AccessToken>) -> Result<Answer, Error> {
         let target = request.target();
         let patience = request.timeout.unwrap_or(self.settings.request_timeout);
         let pass = match self.budgets.admit(&target, patience).await {
             Ok(pass) => pass,
-            Err(refusal) => return Err(at_home(request, refusal)),
+            Err(refusal) => {
+                let error = at_home(request, refusal);
+                fault(error.class, Some(error.reason));
+                return Err(error);
+            }
         };
         let started = Instant::now();
         let outcome = self.exchange(request, bearer).await;
@@ -144,12 +137,14 @@ impl Http {
                 pass.answered();
                 note(answer);
                 if (request.throttles)(answer) {
+                    fault(Class::Throttled, None);
                     let wait = answer.retry_after.unwrap_or_default().max(LEAST_WAIT);
                     self.budgets.close_gate(&target.gate, wait);
                 }
             }
             Err(error) => {
                 pass.failed();
+                fault(error.class, Some(error.reason));
                 tracing::debug!(target: "uko_operator::clouds", reason = error.reason, "no answer");
             }
         }
@@ -214,6 +209,29 @@ impl Http {
         }
         Ok(Answer::read(request, status, &headers, body))
     }
+}
+
+/// One attempt. The path may name a customer's things and the query may hold a signature, so neither is told.
+fn span(request: &Request, attempt: u32) -> Span {
+    tracing::debug_span!(
+        target: "uko_operator::clouds",
+        "cloud_call",
+        service = request.service.as_str(),
+        operation = request.operation,
+        method = request.method.as_str(),
+        host = request.url.host_str().unwrap_or_default(),
+        port = request.url.port_or_known_default(),
+        attempt,
+        status = Empty,
+        request_id = Empty,
+        class = Empty,
+        reason = Empty,
+    )
+}
+
+/// What became of an attempt, told to the present span. What an answer means is known to the service's own client only.
+fn fault(class: Class, reason: Option<&'static str>) {
+    Span::current().record("class", class.as_str()).record("reason", reason);
 }
 
 fn note(answer: &Answer) {

@@ -1,7 +1,7 @@
 //! What the pod's environment says beyond the flags.
 //!
 //! In: environment variables, the service account's namespace, the host name. Out: [`Environment`], read once at start.
-//! Never: read again later, or anywhere else; never shows a proxy's URL, which may hold a password.
+//! Never: read again later, or anywhere else; never shows a proxy's URL or a header, which may hold a password.
 
 use std::{collections::HashMap, fmt};
 
@@ -25,7 +25,13 @@ pub struct Environment {
     pub rust_log: Option<String>,
     /// The proxy variables.
     pub proxy: ProxyVariables,
+    /// The variables of OpenTelemetry.
+    pub(super) otel: OtelVariables,
 }
+
+/// Everything whose name begins with `OTEL_`. Headers among them are secrets, so `Debug` shows names only.
+#[derive(Clone, Default)]
+pub(super) struct OtelVariables(pub(super) HashMap<String, String>);
 
 /// The proxy variables, in lower case before upper case as curl has it. For the clouds only: Kubernetes is reached directly.
 #[derive(Clone, Default)]
@@ -66,6 +72,13 @@ impl Environment {
                 http_proxy: get("http_proxy"),
                 no_proxy: get("no_proxy").or_else(|| get("NO_PROXY")),
             },
+            otel: OtelVariables(
+                variables
+                    .iter()
+                    .filter(|(name, _)| name.starts_with("OTEL_"))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            ),
         }
     }
 
@@ -103,6 +116,12 @@ impl fmt::Debug for ProxyVariables {
             .field("http_proxy", &self.http_proxy.is_some())
             .field("no_proxy", &self.no_proxy)
             .finish()
+    }
+}
+
+impl fmt::Debug for OtelVariables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

@@ -6,11 +6,13 @@
 mod duration;
 mod environment;
 mod flags;
+mod otlp;
 
 use std::{collections::BTreeSet, time::Duration};
 
 pub use environment::{Environment, ProxyVariables};
 pub use flags::{Flags, LinkScope, LogFormat};
+pub use otlp::{Destination, OtlpSettings, Sampling};
 
 /// Namespace of the operator where nothing else names one.
 const DEFAULT_NAMESPACE: &str = "uko-operator";
@@ -31,6 +33,8 @@ pub struct Settings {
     pub log_level: String,
     /// How the clouds, and only they, are reached.
     pub proxy: ProxyVariables,
+    /// What goes to an OpenTelemetry collector.
+    pub otlp: OtlpSettings,
 }
 
 /// A flag that cannot be used, and what to do about it.
@@ -72,6 +76,7 @@ impl Settings {
                 .or_else(|| environment.rust_log.clone())
                 .unwrap_or_else(|| "info".to_owned()),
             proxy: environment.proxy.clone(),
+            otlp: OtlpSettings::of(&environment.otel.0)?,
             watch_namespaces,
             namespace,
             flags,

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod cluster;
+pub(crate) mod collector;
 mod eventually;
 pub(crate) mod fixture;
 mod folder;

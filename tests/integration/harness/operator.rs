@@ -31,6 +31,7 @@ pub(crate) struct Options {
     policy: Value,
     flags: BTreeMap<String, String>,
     kubeconfig: Option<PathBuf>,
+    environment: BTreeMap<String, String>,
 }
 
 impl Options {
@@ -52,6 +53,7 @@ impl Options {
             policy,
             flags: quick.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             kubeconfig: None,
+            environment: BTreeMap::new(),
         }
     }
 
@@ -64,6 +66,12 @@ impl Options {
     /// Reaches Kubernetes through a gate.
     pub(crate) fn through(mut self, gate: &Gate) -> Self {
         self.kubeconfig = Some(gate.kubeconfig());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -103,6 +111,7 @@ impl Operator {
             .env("HOME", folder.path())
             .env("RUST_LOG", "info,uko_operator=debug")
             .envs(cloud.env().into_iter().filter(|(name, _)| is_proxy(name)))
+            .envs(&options.environment)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -195,12 +195,23 @@ impl World {
             .collect()
     }
 
+    /// The names of the secrets and tokens that stand in a text, in no place that the world knows of by itself.
+    pub(crate) async fn secrets_in(&self, place: &str, text: &str) -> Vec<String> {
+        let requests = self.cloud.requests_after(0).await;
+        leaks::found_in(&self.secrets(&requests), place, text)
+    }
+
+    fn secrets(&self, requests: &[Value]) -> Vec<leaks::Secret> {
+        let secrets = leaks::secrets(&self.cloud.seed(), requests);
+        assert!(!secrets.is_empty(), "the seed holds no secret to look for");
+        secrets
+    }
+
     /// Asserts that no secret of the seed and no token stands in a log, event, object, metric, or in a request where it
     /// has no business.
     pub(crate) async fn no_secret_anywhere(&self) {
         let requests = self.cloud.requests_after(0).await;
-        let secrets = leaks::secrets(&self.cloud.seed(), &requests);
-        assert!(!secrets.is_empty(), "the seed holds no secret to look for");
+        let secrets = self.secrets(&requests);
         let mut leaks = leaks::found_in_requests(&secrets, &requests);
         for kind in ["ConnectorEndpoint", "AzureKeystoreConnection", "Event", "ConfigMap"] {
             let objects = Value::from(self.list(kind).await).to_string();
