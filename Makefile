@@ -11,8 +11,8 @@ SHELL := bash
 
 comma := ,
 target := $(or $(CARGO_TARGET_DIR),target)
-# Names of the test binaries that need neither a cloud nor a cluster.
-unit_tests := $(filter-out integration clouds,$(basename $(notdir $(wildcard tests/*.rs))) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+# Names of the test binaries that need neither a cloud nor a cluster nor a Go tool.
+unit_tests := $(filter-out integration clouds charts,$(basename $(notdir $(wildcard tests/*.rs))) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 
 # $(call need,TOOL...): stops with the names of the tools that are not there.
 define need
@@ -131,11 +131,18 @@ crds: ## Write crds/*.yaml, and what else is generated, again from the Rust type
 	UPDATE_GENERATED=1 cargo test --test generated
 
 .PHONY: lint
-lint: ## Format, clippy, rustdoc and the syntax of the scripts; licences and duplicates where cargo-deny is installed.
-	$(call need,$(build_tools) git)
+lint: ## Format, clippy, rustdoc, the charts in every mode and the syntax of the scripts; licences where cargo-deny is installed.
+	$(call need,$(build_tools) git go flock)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+	helm=$$(tests/tools/build.sh helm)
+	for chart in charts/*/; do
+	  for values in /dev/null "$$chart"ci/*.yaml; do
+	    "$$helm" lint --strict --quiet "$$chart" --values "$$values"
+	    "$$helm" template lint "$$chart" --values "$$values" --kube-version 1.31.0 >/dev/null
+	  done
+	done
 	git ls-files '*.sh' .ci/run | while read -r script; do bash -n "$$script"; done
 	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo 'cargo-deny is not installed (cargo install cargo-deny): licences and duplicates were not looked at'; fi
 

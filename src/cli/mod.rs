@@ -2,6 +2,7 @@
 //!
 //! In: arguments and the environment. Out: an exit code: 0 done, 1 failed, 2 wrong use. Never: logic worth a unit test.
 
+mod check;
 mod controllers;
 mod crds;
 pub mod run;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Runs the operator.
     Run(Box<Flags>),
+    /// Proves that an installed operator works: makes one object in mode Plan, waits for its status, deletes it.
+    Check(check::Flags),
     /// Prints both CRDs as YAML: `uko-operator crds | kubectl apply -f -`.
     Crds,
     /// Prints version and commit.
@@ -40,6 +43,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::try_parse() {
         Ok(Cli { command: Command::Run(flags) }) => return operate(*flags),
+        Ok(Cli { command: Command::Check(flags) }) => check::check(&flags).and_then(|text| print(&text)),
         Ok(Cli { command: Command::Crds }) => crds::yaml().and_then(|text| print(&text)),
         Ok(Cli { command: Command::Version }) => print(&format!("uko-operator {VERSION} ({COMMIT})\n")),
         Err(usage) => return refuse(&usage),

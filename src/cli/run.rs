@@ -69,9 +69,7 @@ pub fn run<F>(settings: Settings, otlp: Option<Otlp>, controllers: F) -> anyhow:
 where
     F: FnOnce(Operator, &mut Supervisor) -> anyhow::Result<()>,
 {
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    install_tls()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -80,6 +78,13 @@ where
     let ended = runtime.block_on(supervised(settings, otlp, controllers));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
+}
+
+/// Process-wide, and once: two providers would be a panic at run time.
+pub(super) fn install_tls() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))
 }
 
 async fn supervised<F>(settings: Settings, otlp: Option<Otlp>, controllers: F) -> anyhow::Result<()>

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 /// # Errors
 /// What to write instead.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     text.parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())

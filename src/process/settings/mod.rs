@@ -3,7 +3,7 @@
 //! In: [`Flags`] from clap and the [`Environment`]. Out: one checked [`Settings`]. Never: a value that was not checked; a
 //! second place that reads the environment.
 
-mod duration;
+pub mod duration;
 mod environment;
 mod flags;
 mod otlp;

@@ -1,0 +1,11 @@
+//! The charts without a cluster: rendered, linted, refused, in step with what they are made from.
+//!
+//! In: `charts/`, the real helm and helm-docs. Out: what a user would get. Never: a cluster; that is in `tests/integration/`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+mod helm;
+mod operator;
+mod operator_rights;
+mod readme;
+#[path = "../tools/mod.rs"]
+mod tools;
