@@ -4,14 +4,20 @@
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::{Past, desired::Desired, observe::Readers, operations::Operations, plan::Step};
+use super::{
+    Past,
+    desired::Desired,
+    observe::{KEK_NAME, Readers},
+    operations::Operations,
+    plan::{Step, kek_repair},
+};
 use crate::{
     api::{
         condition::ConditionType,
-        v1alpha1::{ConnectionTestStatus, TestResult},
+        v1alpha1::{ConnectionTestStatus, KekState, TestResult},
     },
     clouds::{
-        azure::ResourceManagerWriter,
+        azure::{KeyVaultWriter, ResourceManagerWriter},
         http::{Class, Error, Service},
         ibm::{KeystoreDraft, Uko, UkoWriter},
     },
@@ -25,7 +31,7 @@ const ZONE_GROUP: &str = "uko-operator";
 
 /// The right to write, as long as the lease lives.
 pub(super) struct Writers<'a> {
-    azure: Option<ResourceManagerWriter>,
+    azure: Option<(ResourceManagerWriter, KeyVaultWriter)>,
     uko: Option<UkoWriter>,
     leadership: &'a Leadership,
     operations: &'a Operations,
@@ -41,7 +47,7 @@ impl<'a> Writers<'a> {
         owner: &'a str,
     ) -> Self {
         Self {
-            azure: readers.azure.as_ref().map(|azure| azure.arm.writer()),
+            azure: readers.azure.as_ref().map(|azure| (azure.arm.writer(), azure.data.writer())),
             uko: readers.uko.as_ref().and_then(|uko| uko.reader.as_ref().ok()).map(Uko::writer),
             leadership,
             operations,
@@ -66,7 +72,7 @@ pub(super) async fn step(
     }
     match send(writers, want, step).await {
         Ok(()) => (Done::Wrote, None),
-        Err(error) => (Done::Failed(told(step, error)), None),
+        Err(error) => (Done::Failed(told(want, step, error)), None),
     }
 }
 
@@ -79,6 +85,8 @@ async fn send(writers: &Writers<'_>, want: &Desired, step: &Step) -> Result<(), 
             | Step::RetryPrivateEndpoint { .. }
             | Step::ApproveConnection { .. }
             | Step::CreateDnsZoneGroup { .. }
+            | Step::RecoverKey
+            | Step::RecreateKey { .. }
             | Step::ClosePublicAccess,
             Some(azure),
             _,
@@ -98,7 +106,7 @@ async fn send(writers: &Writers<'_>, want: &Desired, step: &Step) -> Result<(), 
 
 async fn to_azure(
     writers: &Writers<'_>,
-    azure: &ResourceManagerWriter,
+    (azure, data): &(ResourceManagerWriter, KeyVaultWriter),
     want: &Desired,
     step: &Step,
 ) -> Result<(), Error> {
@@ -107,6 +115,10 @@ async fn to_azure(
             return azure.add_access_policy(&want.vault, &want.tenant_id, object_id, permissions).await;
         }
         Step::ClosePublicAccess => return azure.close_public_access(&want.vault).await,
+        Step::RecoverKey => return data.recover_key(&want.vault.name, KEK_NAME).await,
+        Step::RecreateKey { size_bits, .. } => {
+            return azure.create_key(&want.vault, KEK_NAME, *size_bits).await.map(drop);
+        }
         Step::CreatePrivateEndpoint { id, draft } => azure.put_private_endpoint(id, draft).await?,
         Step::TagPrivateEndpoint { endpoint, tags, .. } => {
             let tags = tags.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
@@ -141,15 +153,19 @@ async fn to_uko(uko: &UkoWriter, step: &Step) -> Result<(), Error> {
         | Step::RetryPrivateEndpoint { .. }
         | Step::ApproveConnection { .. }
         | Step::CreateDnsZoneGroup { .. }
+        | Step::RecoverKey
+        | Step::RecreateKey { .. }
         | Step::ClosePublicAccess => Ok(()),
     }
 }
 
 /// A refusal of the new `tls_proxy` on a connected keystore needs a person: disconnecting could strand keys.
-fn told(step: &Step, error: Error) -> Fault {
+fn told(want: &Desired, step: &Step, error: Error) -> Fault {
     let fault = Fault::from(error);
     let field = fault.refused_field().unwrap_or_default().to_owned();
     match step {
+        Step::RecoverKey => kek_repair::failed(want, KekState::SoftDeleted, fault),
+        Step::RecreateKey { state, .. } => kek_repair::failed(want, *state, fault),
         Step::UpdateKeystore { name, .. } if field == "tls_proxy" => {
             let text = format!(
                 "UKO does not take the new tls_proxy for the connected keystore {name}. Keep the old endpoint and change its destination, or disconnect and reconnect the keystore by hand in UKO."

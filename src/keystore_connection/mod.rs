@@ -3,6 +3,7 @@
 
 mod apply;
 mod desired;
+mod kek_memory;
 mod observe;
 mod operations;
 mod plan;
@@ -43,6 +44,7 @@ use crate::{
         driver::{self, Controller, Report, Shared, lock_owner},
         fault::Fault,
         look::{Look, request},
+        pace::PaceSettings,
         policy_file::PolicyState,
         span::{self, stage},
         stage::Plan,
@@ -177,7 +179,8 @@ impl Controller for KeystoreConnections {
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
             |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
-        let past = Past::of(object, &status, &look, password_fingerprint, &fingerprint, self.interval(object));
+        let past =
+            Past::of(object, &status, &look, password_fingerprint, &fingerprint, interval(object, &self.shared.pace));
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         let told = report::Told {
             object,
@@ -217,6 +220,13 @@ fn recreate_requested(
     asked.filter(|asked| memory.registered_at.as_ref().is_some_and(|registered| *asked > registered.0))
 }
 
+/// The key-encryption key may ask for a shorter interval than the whole.
+fn interval(object: &AzureKeystoreConnection, pace: &PaceSettings) -> Duration {
+    let kek = object.spec.key_encryption_key.as_ref().and_then(|kek| kek.check_interval_seconds);
+    let whole = pace.interval(object.spec.interval_seconds);
+    kek.map_or(whole, |kek| whole.min(pace.interval(Some(kek))))
+}
+
 /// A certificate and its key in one PEM.
 fn joined(certificate: &secrecy::SecretString, key: &secrecy::SecretString) -> secrecy::SecretString {
     use secrecy::ExposeSecret;
@@ -224,14 +234,6 @@ fn joined(certificate: &secrecy::SecretString, key: &secrecy::SecretString) -> s
 }
 
 impl KeystoreConnections {
-    /// The key-encryption key may ask for a shorter interval than the whole.
-    fn interval(&self, object: &AzureKeystoreConnection) -> Duration {
-        let pace = &self.shared.pace;
-        let kek = object.spec.key_encryption_key.as_ref().and_then(|kek| kek.check_interval_seconds);
-        let whole = pace.interval(object.spec.interval_seconds);
-        kek.map_or(whole, |kek| whole.min(pace.interval(Some(kek))))
-    }
-
     async fn look_and_act(
         &self,
         want: &Desired,
@@ -310,6 +312,9 @@ impl KeystoreConnections {
         let sent = apply::step(&writers, want, past, step, seen_at.clock);
         let (done, tested) = sent.instrument(applying.clone()).await;
         span::done(&applying, &done);
+        if let Some(action) = step.repairs_key() {
+            self.shared.metrics.repaired(action, &done);
+        }
         let lost = self.shared.ended(owner, &locks, step.creates(), &done, driver::now());
         (done, tested, lost)
     }

@@ -32,6 +32,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("IdentitiesNotSeparated", "The operator and UKO would use the same service principal or the same Secret."),
     ("JudgedByHealth", "The keystore is registered, so UKO's own health judges the connection, not a test."),
     ("KekDisabled", "The key-encryption key is disabled, so no key can be distributed."),
+    ("KekExpiring", "The key-encryption key is usable and expires within 30 days."),
     ("KekExpired", "The key-encryption key has expired, so no key can be distributed."),
     ("KekInTransition", "The key-encryption key is being deleted or recovered."),
     (
@@ -44,17 +45,24 @@ pub const REASONS: &[(&str, &str)] = &[
     ),
     ("KekNotYetValid", "The key-encryption key is not valid yet, so no key can be distributed."),
     (
+        "KekPurgeable",
+        "The key-encryption key is usable; purge protection is off on the Key Vault, so a deleted key can be lost for good.",
+    ),
+    ("KekRecovered", "The key-encryption key is usable: the operator recovered it within the last day."),
+    ("KekRecreated", "The key-encryption key is usable: the operator made it again within the last day."),
+    (
         "KekSoftDeleted",
         "The key-encryption key was deleted and can be recovered; until then no key can be distributed.",
     ),
     ("KekUnreadable", "The operator may not read the key-encryption key, so nobody here can say whether it is well."),
+    (
+        "KekVersionChanged",
+        "The key-encryption key is usable, and within the last week another version of it appeared that the operator did not make.",
+    ),
     ("KekWrongOperations", "The key-encryption key must permit exactly the operation import."),
     ("KekWrongSize", "The key-encryption key must have 2048, 3072 or 4096 bits."),
     ("KekWrongType", "The key-encryption key must be of type RSA-HSM."),
-    (
-        "KeyEncryptionKeyHealthy",
-        "The key-encryption key is usable; the message says when it expires soon or could be purged.",
-    ),
+    ("KeyEncryptionKeyHealthy", "The key-encryption key is usable."),
     ("KeyEncryptionKeyInProgress", "The keystore is new, and UKO has not made the key-encryption key yet."),
     ("KeysCanFlow", "Every stage is met: UKO can distribute keys into the Key Vault."),
     ("KeystoreHealthy", "UKO reaches the Key Vault through the keystore."),

@@ -7,6 +7,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use super::{
     Pass, Past,
     desired::Desired,
+    kek_memory,
     observe::Operation,
     plan::{self, Case, Step},
 };
@@ -255,6 +256,7 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
         memory.tags_set_at = now();
     }
     network_access(case, told, &mut memory);
+    kek_memory::remember(case, &told.pass.done, told.pass.step.as_ref(), &mut memory);
     memory
 }
 

@@ -37,11 +37,17 @@ impl Look {
         let looked = before.full_look_at.as_ref().is_some_and(|at| age(at, now) < pace.full_look_interval);
         let calm = before.failures.is_empty() && before.progressing_since.is_none();
         let mut memory = before.clone();
-        if memory.inputs.as_ref() != Some(&inputs) {
+        let new = memory.inputs.as_ref() != Some(&inputs);
+        if new {
             memory.inputs = Some(inputs);
             memory.inputs_changed_at = Some(Time(now));
             // A new spec or Secret is a new attempt to close the public address.
             (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
+        }
+        // Likewise to bring the key-encryption key back; and so is a person's request.
+        if new || fresh {
+            memory.kek_refusal = None;
+            memory.kek_repair.iter_mut().for_each(|repair| repair.count = 0);
         }
         Self { quick: looked && calm && !changed && !fresh, changed, memory, requested }
     }

@@ -15,7 +15,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::wake::{Key, Kind};
+use super::{
+    summary::Done,
+    wake::{Key, Kind},
+};
 
 /// How a pass ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,12 @@ struct KekLabels {
     state: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RepairLabels {
+    action: &'static str,
+    outcome: &'static str,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -84,6 +93,7 @@ pub(crate) struct Metrics {
     durations: Family<KindLabels, Histogram>,
     conditions: Family<ConditionLabels, Gauge>,
     kek: Family<KekLabels, Gauge>,
+    repairs: Family<RepairLabels, Counter>,
     known: Mutex<(BTreeSet<ConditionLabels>, BTreeSet<KekLabels>)>,
 }
 
@@ -97,6 +107,7 @@ impl Metrics {
             }),
             conditions: Family::default(),
             kek: Family::default(),
+            repairs: Family::default(),
             known: Mutex::default(),
         };
         registry.register("reconciles", "Passes over an object, by outcome", metrics.passes.clone());
@@ -115,6 +126,11 @@ impl Metrics {
             "key_encryption_key_state",
             "1 for the state that the key-encryption key of a connection is in",
             metrics.kek.clone(),
+        );
+        registry.register(
+            "key_encryption_key_repairs",
+            "Attempts to bring a lost key-encryption key back, by how Azure answered",
+            metrics.repairs.clone(),
         );
         metrics
     }
@@ -170,6 +186,18 @@ impl Metrics {
         }
     }
 
+    /// A lost key-encryption key was asked for: `recover` or `recreate`.
+    pub(crate) fn repaired(&self, action: &'static str, done: &Done) {
+        let outcome = match done {
+            Done::Wrote => "accepted",
+            Done::Failed(fault) if fault.outcome_unknown => "unknown",
+            Done::Failed(fault) if fault.is_passing() => "failed",
+            Done::Failed(_) => "refused",
+            Done::Nothing | Done::Asked | Done::Answered | Done::Held(..) => return,
+        };
+        self.repairs.get_or_create(&RepairLabels { action, outcome }).inc();
+    }
+
     /// An object is gone.
     pub(crate) fn forget(&self, kind: Kind, key: &Key) {
         self.conditions(kind, key, &[]);
@@ -191,6 +219,8 @@ mod tests {
         metrics.reconciled(Kind::AzureKeystoreConnection, Outcome::Settled, Duration::from_millis(40));
         metrics.kek(&key, Some("Missing".to_owned()));
         metrics.kek(&key, Some("Healthy".to_owned()));
+        metrics.repaired("recover", &Done::Wrote);
+        metrics.repaired("recover", &Done::Nothing);
         let text = |registry: &Registry| {
             let mut text = String::new();
             prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
@@ -199,6 +229,7 @@ mod tests {
         let state = r#"uko_operator_key_encryption_key_state{namespace="keys",name="payments",state="Healthy"} 1"#;
         for line in [
             r#"uko_operator_reconciles_total{kind="AzureKeystoreConnection",outcome="settled"} 1"#,
+            r#"uko_operator_key_encryption_key_repairs_total{action="recover",outcome="accepted"} 1"#,
             r#"uko_operator_reconcile_duration_seconds_count{kind="AzureKeystoreConnection"} 1"#,
             state,
         ] {

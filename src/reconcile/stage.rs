@@ -171,19 +171,29 @@ pub(crate) struct Plan<S> {
 }
 
 impl<S: Describe> Plan<S> {
-    /// The one step to take now.
-    pub(crate) fn next(&self) -> Option<&S> {
-        self.stages.iter().find_map(|stage| stage.verdict.to_do())
-    }
-
-    /// What would be done, for `status.plan`.
+    /// What would be done, for `status.plan`, in the order in which it would be.
     pub(crate) fn preview(&self) -> Vec<PlannedStep> {
-        let now = self.stages.iter().filter_map(|stage| stage.verdict.to_do()).map(Describe::describe);
+        let first = self.turn();
+        let rest = (0..self.stages.len()).filter(|index| Some(*index) != first);
+        let stages = first.into_iter().chain(rest).filter_map(|index| self.stages.get(index));
+        let now = stages.filter_map(|stage| stage.verdict.to_do()).map(Describe::describe);
         now.chain(self.later.iter().cloned()).collect()
     }
 }
 
 impl<S> Plan<S> {
+    /// Whose turn it is: what mends a loss goes before all else, the rest goes in order.
+    pub(crate) fn turn(&self) -> Option<usize> {
+        let to_do = |stage: &Stage<S>| stage.verdict.to_do().is_some();
+        let loss = self.stages.iter().position(|stage| stage.red_at_once && to_do(stage));
+        loss.or_else(|| self.stages.iter().position(to_do))
+    }
+
+    /// The one step to take now.
+    pub(crate) fn next(&self) -> Option<&S> {
+        self.stages.get(self.turn()?)?.verdict.to_do()
+    }
+
     /// Whether every stage carries.
     pub(crate) fn is_settled(&self) -> bool {
         self.stages.iter().all(|stage| stage.verdict.carries())

@@ -24,6 +24,7 @@ mod happy_path;
 mod harness;
 mod helm_waits;
 mod key_encryption_key;
+mod key_repair;
 mod leadership;
 mod network_access;
 mod not_yet_supported;

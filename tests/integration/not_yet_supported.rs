@@ -15,8 +15,6 @@ fn rows() -> Vec<(Value, &'static str)> {
     let operator = "c4a8e2b6-7f1d-4390-b5e3-6d2c8f0a1b94";
     vec![
         (json!({"deletionPolicy": "Delete"}), "spec.deletionPolicy: Delete"),
-        (json!({"keyEncryptionKey": {"policy": "Recover"}}), "spec.keyEncryptionKey.policy"),
-        (json!({"keyEncryptionKey": {"policy": "Recreate"}}), "spec.keyEncryptionKey.policy"),
         (
             json!({"azure": {"identity": {"type": "WorkloadIdentity", "servicePrincipal": null, "workloadIdentity": {"clientId": operator, "serviceAccountRef": {"name": "uko"}}}}}),
             "spec.azure.identity.type: WorkloadIdentity",

@@ -23,6 +23,33 @@ pub struct StageFailure {
     pub attempts: u32,
 }
 
+/// A key-encryption key that was brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KekRepair {
+    /// It was made again, not recovered.
+    pub made: bool,
+    /// When, last.
+    pub done_at: Time,
+    /// How often since it was last well for a day, or since a person asked.
+    #[schemars(range(min = 0, max = 100))]
+    pub count: u32,
+}
+
+/// A key-encryption key that could not be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KekRefusal {
+    /// Azure's code.
+    #[schemars(length(max = 64))]
+    pub code: String,
+    /// When, last.
+    pub refused_at: Time,
+    /// How often in a row.
+    #[schemars(range(min = 0, max = 100))]
+    pub count: u32,
+}
+
 /// Own memory of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -77,6 +104,19 @@ pub struct Memory {
     /// How often others opened it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened_by_others: Option<u32>,
+    /// The last time the key-encryption key was brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kek_repair: Option<KekRepair>,
+    /// Why that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kek_refusal: Option<KekRefusal>,
+    /// The version of the key-encryption key that counts as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub kek_version: Option<String>,
+    /// Since when there has been another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kek_changed_at: Option<Time>,
 }
 
 /// What `observedGeneration` says before the first look.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     api::v1alpha1::{
-        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, DeletionPolicy, KeyEncryptionKeyPolicy, UkoServer,
+        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, DeletionPolicy, UkoServer,
         UkoServerAuthenticationType, UkoSpec,
     },
     clouds::{
@@ -60,16 +60,8 @@ pub(super) fn unsupported(operator: &Result<Credential, Fault>, login: &Result<L
 }
 
 fn not_yet_supported(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
-    if spec.deletion_policy == Some(DeletionPolicy::Delete) {
-        return Some(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."));
-    }
-    match spec.key_encryption_key.as_ref().and_then(|kek| kek.policy) {
-        Some(KeyEncryptionKeyPolicy::Recover | KeyEncryptionKeyPolicy::Recreate) => Some(Fault::not_yet_supported(
-            "spec.keyEncryptionKey.policy: Recover and Recreate",
-            "Set Observe or Ignore.",
-        )),
-        Some(KeyEncryptionKeyPolicy::Observe | KeyEncryptionKeyPolicy::Ignore) | None => None,
-    }
+    (spec.deletion_policy == Some(DeletionPolicy::Delete))
+        .then(|| Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."))
 }
 
 /// Whoever holds the operator's rights on ARM could give UKO's principal any right, and the other way round.

@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// Azure's own default for such keys \[S\]; IBM does not publish the size that UKO uses.
+const KEK_SIZE_BITS: u32 = 4096;
+
 /// What is wanted.
 pub(super) struct Desired {
     /// Who we are outside.
@@ -74,6 +77,8 @@ pub(super) struct Desired {
     pub connection_test: ConnectionTestPolicy,
     /// What to do about the key-encryption key.
     pub kek: KeyEncryptionKeyPolicy,
+    /// How large one is that must be made again.
+    pub kek_size_bits: u32,
     /// What may be taken that does not carry our mark.
     pub adoption: Adoption,
     /// Whether differences are set back.
@@ -204,6 +209,7 @@ impl Desired {
                 .map(|most| (most, found.keystores)),
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
+            kek_size_bits: spec.key_encryption_key.as_ref().and_then(|kek| kek.key_size_bits).unwrap_or(KEK_SIZE_BITS),
             adoption: Adoption::of(
                 spec.adoption_policy,
                 object.metadata.annotations.as_ref(),

@@ -1,8 +1,12 @@
 //! Stage `KeyEncryptionKeyHealthy`: the key without which no key can be distributed is there and usable.
 //!
-//! In: the key as ARM and the data plane show it. Out: a state, a verdict. Never: makes, recovers or changes it.
+//! In: the key as ARM and the data plane show it. Out: a state, a verdict. Never: words a loss (`kek_words`), chooses how to mend it (`kek_repair`).
 
-use super::{Case, Step};
+use super::{
+    Case, Step,
+    kek_repair::{self, Outlook},
+    kek_words,
+};
 use crate::{
     api::{
         condition::ConditionType,
@@ -84,7 +88,7 @@ pub(super) fn state_of(key: &Key, now: i64) -> KekState {
     }
 }
 
-pub(super) fn key_encryption_key_healthy(case: Case<'_>, keystore: &Verdict<Step>) -> Verdict<Step> {
+pub(super) fn key_encryption_key_healthy(case: Case<'_>, keystore: &Verdict<Step>, may_act: bool) -> Verdict<Step> {
     if case.want.keystore.variant == Variant::Standard {
         return Verdict::met("NotApplicable", "A Standard vault has no key-encryption key.");
     }
@@ -98,111 +102,44 @@ pub(super) fn key_encryption_key_healthy(case: Case<'_>, keystore: &Verdict<Step
         };
     };
     if judged.state == KekState::Healthy {
-        return Verdict::met("KeyEncryptionKeyHealthy", healthy(case, judged.key));
+        return kek_words::healthy(case, judged.key);
     }
     let gone = matches!(judged.state, KekState::Missing | KekState::MissingOrDeleted);
     if gone && case.past.keystore.is_none() && case.seen.keystore.present().is_none() {
         return Verdict::Behind(ConditionType::KeystoreConnected);
     }
-    let young = case.past.memory.registered_at.as_ref().is_some_and(|at| age(at, case.now) < SPREADING);
-    let never_seen = !case.past.kek_was_healthy;
-    if gone && young && never_seen && !matches!(keystore, Verdict::Blocked(_)) {
+    if gone && is_to_come(case) && !matches!(keystore, Verdict::Blocked(_)) {
         return Verdict::in_progress(
             "KeyEncryptionKeyInProgress",
             format!("UKO has not made the key {KEK_NAME} yet."),
             None,
         );
     }
-    let (reason, text) = told(case, judged.state);
+    let loss = kek_words::loss(case.want, judged.state);
+    match kek_repair::outlook(case, &judged, may_act) {
+        Outlook::Do(step) => return Verdict::step(step, loss.reason, loss.mending(case.want)),
+        Outlook::Settling => {
+            let text = loss.text("It has been asked for; Azure is bringing it back.");
+            let fault = Fault::new(Class::Provisioning, "KekInTransition", text);
+            return Verdict::Blocked(Fault { retry_after: Some(kek_repair::GLANCE), ..fault });
+        }
+        Outlook::Refused(code) => return Verdict::Blocked(kek_repair::refused(case.want, judged.state, code)),
+        Outlook::Unfit => return Verdict::Blocked(loss.fault(kek_words::UNFIT)),
+        Outlook::Fought(times) => return Verdict::Blocked(loss.fault(&kek_words::fought(times))),
+        Outlook::None => {}
+    }
     let class = if judged.state == KekState::InTransition { Class::Provisioning } else { Class::AwaitingPerson };
     // What the cloud said of a read that failed stays for a support case.
     let fault = case.seen.key.fault().filter(|_| judged.state == KekState::Unreadable);
+    let (reason, text) = (loss.reason, loss.text(&loss.cure));
     Verdict::Blocked(match fault {
         Some(fault) => Fault { class, ..fault.clone() }.worded(reason, text),
         None => Fault::new(class, reason, text),
     })
 }
 
-/// Still usable, but something is coming: told in the message.
-fn healthy(case: Case<'_>, key: Option<&Key>) -> String {
-    let month = 30 * 24 * 60 * 60;
-    let expiring = key.and_then(|key| key.expires).is_some_and(|at| at - case.now.as_second() < month);
-    let purgeable = key.and_then(|key| key.recovery_level.as_deref()).is_some_and(|level| level.contains("Purgeable"));
-    let mut text = format!("The key {KEK_NAME} is usable.");
-    if expiring {
-        text.push_str(" It expires within 30 days: renew it.");
-    }
-    if purgeable {
-        text.push_str(" Purge protection is off on the vault: a deleted key can be lost for good.");
-    }
-    text
-}
-
-fn told(case: Case<'_>, state: KekState) -> (&'static str, String) {
-    let vault = &case.want.vault.name;
-    let stops = "No key can be distributed until it is back.";
-    let generate = "in the Azure portal, Key Vault, Keys, Generate Key Encryption Key for Importing HSM-protected Keys, with the same name, type RSA-HSM, enabled";
-    let recover = format!("az keyvault key recover --vault-name {vault} --name {KEK_NAME}");
-    match state {
-        KekState::Missing => (
-            "KekMissing",
-            format!("The key {KEK_NAME} is not in Key Vault {vault}. {stops} Make it again: {generate}."),
-        ),
-        KekState::SoftDeleted => (
-            "KekSoftDeleted",
-            format!("The key {KEK_NAME} was deleted in Key Vault {vault} and can be recovered. {stops} Run: {recover}"),
-        ),
-        KekState::MissingOrDeleted => (
-            "KekMissingOrDeleted",
-            format!(
-                "The key {KEK_NAME} is gone from Key Vault {vault}; from outside the private network nobody can tell whether it can be recovered. {stops} Try first: {recover} Else make it again: {generate}."
-            ),
-        ),
-        KekState::Disabled => (
-            "KekDisabled",
-            format!(
-                "The key {KEK_NAME} in Key Vault {vault} is disabled. {stops} Enable it: az keyvault key set-attributes --vault-name {vault} --name {KEK_NAME} --enabled true"
-            ),
-        ),
-        KekState::Expired => (
-            "KekExpired",
-            format!("The key {KEK_NAME} in Key Vault {vault} has expired. {stops} Set a later expiry date, or none."),
-        ),
-        KekState::NotYetValid => (
-            "KekNotYetValid",
-            format!(
-                "The key {KEK_NAME} in Key Vault {vault} is not valid yet. {stops} Set an earlier activation date, or none."
-            ),
-        ),
-        KekState::WrongType => (
-            "KekWrongType",
-            format!(
-                "The key {KEK_NAME} in Key Vault {vault} is not of type RSA-HSM and cannot be used. {stops} Delete it and make it again: {generate}."
-            ),
-        ),
-        KekState::WrongOperations => (
-            "KekWrongOperations",
-            format!(
-                "The key {KEK_NAME} in Key Vault {vault} must permit exactly the operation import. {stops} Delete it and make it again: {generate}."
-            ),
-        ),
-        KekState::WrongSize => (
-            "KekWrongSize",
-            format!(
-                "The key {KEK_NAME} in Key Vault {vault} must have 2048, 3072 or 4096 bits. {stops} Delete it and make it again: {generate}."
-            ),
-        ),
-        KekState::InTransition => {
-            ("KekInTransition", format!("The key {KEK_NAME} in Key Vault {vault} is being deleted or recovered."))
-        }
-        KekState::Unreadable => (
-            "KekUnreadable",
-            format!(
-                "The operator may not read the key {KEK_NAME} in Key Vault {vault}. Grant its identity Microsoft.KeyVault/vaults/keys/read."
-            ),
-        ),
-        KekState::Healthy | KekState::NotApplicable => {
-            ("KeyEncryptionKeyHealthy", format!("The key {KEK_NAME} is usable."))
-        }
-    }
+/// UKO makes the key when it registers a keystore; so long it may take, and nobody races it.
+pub(super) fn is_to_come(case: Case<'_>) -> bool {
+    let registered = case.past.memory.registered_at.as_ref();
+    !case.past.kek_was_healthy && registered.is_some_and(|at| age(at, case.now) < SPREADING)
 }

@@ -4,6 +4,8 @@
 
 mod identities;
 pub(super) mod kek;
+pub(super) mod kek_repair;
+pub(super) mod kek_words;
 mod keystore;
 mod later;
 pub(super) mod network_access;
@@ -66,7 +68,7 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
     let tested = test::connection_tested(case, ready_path);
     let open = ready_path.or_else(|| first_open([(ConditionType::ConnectionTested, &tested)]));
     let keystore = keystore::keystore_connected(case, open, &mut drift);
-    let kek = kek::key_encryption_key_healthy(case, &keystore);
+    let kek = kek::key_encryption_key_healthy(case, &keystore, may_act);
     let before = open.or_else(|| first_open([(ConditionType::KeystoreConnected, &keystore)]));
     let access = network_access::network_access_applied(case, before, &keystore, &mut drift);
     let stages = vec![

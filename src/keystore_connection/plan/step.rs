@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::v1alpha1::{PlanAction, PlannedStep},
+    api::v1alpha1::{KekState, PlanAction, PlannedStep},
     clouds::{
         azure::{ArmId, PrivateEndpoint, PrivateEndpointDraft},
         ibm::{KeystoreChange, KeystoreDraft, KeystoreHandle, UkoVaultId},
     },
+    keystore_connection::observe::KEK_NAME,
     reconcile::stage::Describe,
 };
 
@@ -89,6 +90,15 @@ pub(crate) enum Step {
         /// What.
         change: KeystoreChange,
     },
+    /// Undo the deletion of the key-encryption key.
+    RecoverKey,
+    /// Make the key-encryption key, if there is none.
+    RecreateKey {
+        /// Its size.
+        size_bits: u32,
+        /// How sure it is that there is none.
+        state: KekState,
+    },
     /// Close the public address of the Key Vault.
     ClosePublicAccess,
 }
@@ -108,6 +118,8 @@ impl Step {
             | Self::TestConnection(_)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. }
+            | Self::RecoverKey
+            | Self::RecreateKey { .. }
             | Self::ClosePublicAccess => None,
         }
     }
@@ -126,6 +138,28 @@ impl Step {
             | Self::CreateKeystore(_)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. }
+            | Self::RecoverKey
+            | Self::RecreateKey { .. }
+            | Self::ClosePublicAccess => None,
+        }
+    }
+
+    /// How it brings the key-encryption key back, if it does.
+    pub(crate) fn repairs_key(&self) -> Option<&'static str> {
+        match self {
+            Self::RecoverKey => Some("recover"),
+            Self::RecreateKey { .. } => Some("recreate"),
+            Self::GrantKeyPermissions { .. }
+            | Self::CreatePrivateEndpoint { .. }
+            | Self::TagPrivateEndpoint { .. }
+            | Self::RetryPrivateEndpoint { .. }
+            | Self::ApproveConnection { .. }
+            | Self::CreateDnsZoneGroup { .. }
+            | Self::CreateUkoVault { .. }
+            | Self::TestConnection(_)
+            | Self::CreateKeystore(_)
+            | Self::AdoptKeystore { .. }
+            | Self::UpdateKeystore { .. }
             | Self::ClosePublicAccess => None,
         }
     }
@@ -139,6 +173,8 @@ impl Step {
             | Self::RetryPrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
             | Self::CreateKeystore(_)
+            | Self::RecoverKey
+            | Self::RecreateKey { .. }
             | Self::ClosePublicAccess => true,
             Self::CreateDnsZoneGroup { .. }
             | Self::CreateUkoVault { .. }
@@ -206,6 +242,14 @@ impl Describe for Step {
                     KeystoreChange::Connection(_) => "set connection properties",
                 }
                 .to_owned(),
+            ),
+            Self::RecoverKey => {
+                (PlanAction::Update, format!("key {KEK_NAME}"), "recover it from its soft deletion".to_owned())
+            }
+            Self::RecreateKey { size_bits, .. } => (
+                PlanAction::Create,
+                format!("key {KEK_NAME}"),
+                format!("RSA-HSM, {size_bits} bits, only to import; if there is still none"),
             ),
             Self::ClosePublicAccess => {
                 (PlanAction::Update, "Key Vault".to_owned(), "disable public network access".to_owned())

@@ -127,11 +127,11 @@ enum Standing {
 /// The summary of one pass.
 pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     let mut memory = Memory { failures: Vec::new(), progressing_since: working_since(frame), ..frame.memory.clone() };
-    let failing = plan.stages.iter().position(|stage| matches!(stage.verdict, Verdict::Do(..)));
+    let turn = plan.turn();
     let mut judged = Vec::new();
     let mut failure = None;
     for (index, stage) in plan.stages.iter().enumerate() {
-        let tried = (Some(index) == failing).then_some(frame.done);
+        let tried = (Some(index) == turn).then_some(frame.done);
         let seen = remember(frame, &mut memory, stage, tried);
         if failure.is_none() {
             failure = fault_of(stage, tried).and_then(|fault| last_failure(fault, frame.now));
@@ -274,6 +274,15 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
             row(Status::False, &waiting.word, Weight::Progress, frame.pace.for_cloud(waiting.look_again))
         }
         Verdict::Blocked(fault) | Verdict::Unclear(fault) => by_class(stage, fault, seen, frame),
+        // A loss stays one while it is being mended, and in a plan.
+        Verdict::Do(_, word) if stage.red_at_once => match tried {
+            Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
+            Some(Done::Held(_, wait)) => row(Status::False, word, Weight::Loss, *wait),
+            Some(Done::Wrote | Done::Asked | Done::Answered) => {
+                row(Status::False, word, Weight::Loss, frame.pace.again(seen.attempts))
+            }
+            Some(Done::Nothing) | None => row(Status::False, word, Weight::Loss, frame.interval),
+        },
         Verdict::Do(_, word) => match tried {
             Some(Done::Failed(fault)) => by_class(stage, fault, seen, frame),
             Some(Done::Held(word, wait)) => row(Status::False, word, Weight::Progress, *wait),
@@ -292,7 +301,10 @@ fn judge<S>(stage: &Stage<S>, tried: Option<&Done>, seen: &StageFailure, frame: 
 }
 
 fn by_class<S>(stage: &Stage<S>, fault: &Fault, seen: &StageFailure, frame: &Frame<'_>) -> Judged {
+    // What became of the attempt to mend a loss does not make the loss less certain.
+    let mending = stage.red_at_once && matches!(stage.verdict, Verdict::Do(..));
     let (status, weight) = match fault.class {
+        _ if mending => (Status::False, Weight::Loss),
         Class::Transient | Class::Throttled | Class::Conflict => (Status::Unknown, Weight::Passing),
         Class::Provisioning => (Status::False, Weight::Progress),
         _ if stage.red_at_once => (Status::False, Weight::Loss),
@@ -459,7 +471,8 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
             let expected = condition.reason.ends_with("InProgress")
                 || condition.reason.starts_with("Awaiting")
                 || matches!(condition.reason.as_str(), "ChangesPlanned" | "Planned");
-            let good = (condition.status == "True" && !bad_when_true(&condition.type_)) || expected;
+            let bad = bad_when_true(&condition.type_) || is_warning(&condition.reason);
+            let good = (condition.status == "True" && !bad) || expected;
             Event {
                 type_: if good { EventType::Normal } else { EventType::Warning },
                 reason: condition.reason.clone(),
@@ -481,6 +494,11 @@ fn bad_when_true(type_: &str) -> bool {
     ]
     .iter()
     .any(|kind| kind.as_str() == type_)
+}
+
+/// Reasons of a condition that is True still, but that a person should look at.
+fn is_warning(reason: &str) -> bool {
+    matches!(reason, "KekExpiring" | "KekPurgeable" | "KekVersionChanged")
 }
 
 /// How long ago `time` was; nothing for the future.

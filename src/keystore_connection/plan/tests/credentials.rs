@@ -63,8 +63,6 @@ fn what_the_policy_or_the_version_refuses_is_told_and_nothing_is_looked_at() {
     for (spec, policy, reason) in [
         (json!({}), "", "TargetNotAllowed"),
         (json!({"deletionPolicy": "Delete"}), "allow", "NotYetSupported"),
-        (json!({"keyEncryptionKey": {"policy": "Recover"}}), "allow", "NotYetSupported"),
-        (json!({"keyEncryptionKey": {"policy": "Recreate"}}), "allow", "NotYetSupported"),
         (
             json!({"azure": {"identity": {"servicePrincipal": {"clientId": "33333333-3333-4333-8333-333333333333"}}}}),
             "allow",

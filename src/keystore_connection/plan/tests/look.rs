@@ -130,25 +130,28 @@ impl World {
 
     fn keys(&self, seen: &mut Observed, now: i64) {
         let key = |kek: Kek| Key {
-            id: Some("https://payments-kv.vault.azure.net/keys/EKMF-BYOK-KEK-FOR-IMPORT/1".to_owned()),
-            version: Some("1".to_owned()),
+            id: Some(format!("https://payments-kv.vault.azure.net/keys/EKMF-BYOK-KEK-FOR-IMPORT/{}", self.kek_version)),
+            version: Some(self.kek_version.to_string()),
             kty: if kek == Kek::WrongType { "RSA" } else { "RSA-HSM" }.to_owned(),
             size_bits: Some(if kek == Kek::WrongSize { 1024 } else { 4096 }),
             ops: if kek == Kek::WrongOperations { vec!["wrapKey".to_owned()] } else { vec!["import".to_owned()] },
             enabled: kek != Kek::Disabled,
-            expires: (kek == Kek::Expired).then_some(now),
-            recovery_level: Some("Recoverable".to_owned()),
+            expires: (kek == Kek::Expired).then_some(now).or(self.kek_expires),
+            recovery_level: Some(if self.kek_purgeable { "Recoverable+Purgeable" } else { "Recoverable" }.to_owned()),
             ..Key::default()
         };
         let kek = if self.kek == Kek::MadeByUko && self.keystores.is_empty() { Kek::Missing } else { self.kek };
-        let gone = matches!(kek, Kek::Missing | Kek::SoftDeleted | Kek::Hidden);
+        let gone = matches!(kek, Kek::Missing | Kek::SoftDeleted | Kek::Hidden | Kek::HiddenDeleted);
         seen.key = self.read(Part::Key, || (!gone).then(|| key(kek)));
         if !matches!(seen.key, Seen::Absent) {
             return;
         }
-        let hidden = kek == Kek::Hidden || self.dark.contains_key(&Part::DataKey);
-        if hidden {
-            let fault = Fault::awaiting_person("VaultForbidden", "");
+        let dark = self.dark.get(&Part::DataKey);
+        if matches!(kek, Kek::Hidden | Kek::HiddenDeleted) || dark.is_some() {
+            let fault = match dark {
+                Some(Trouble::Outage) => Fault::new(Class::Transient, "CloudUnavailable", ""),
+                Some(Trouble::Forbidden | Trouble::Denied) | None => Fault::awaiting_person("VaultForbidden", ""),
+            };
             (seen.data_key, seen.deleted_key) = (Seen::Unknown(fault.clone()), Seen::Unknown(fault));
         } else {
             seen.data_key = Seen::Absent;

@@ -4,6 +4,7 @@
 mod bookkeeping;
 mod connection_test;
 mod credentials;
+mod kek_repair;
 mod key_encryption_key;
 mod keystore;
 mod look;

@@ -35,10 +35,12 @@ prop_compose! {
         (test, permissions, approval) in (words(&["Required", "Advisory", "Skip"]), words(&["Verify", "Grant", "Trust"]), words(&["Automatic", "Manual"])),
         (endpoint, closes, create) in (any::<bool>(), any::<bool>(), any::<bool>()),
         (named, described, zone, path) in (any::<bool>(), any::<bool>(), any::<bool>(), 0..3),
+        kek in words(&["Observe", "Ignore", "Recover", "Recreate", "Recreate"]),
     ) -> Value {
         let mut spec = json!({
             "mode": mode, "driftPolicy": drift, "adoptionPolicy": adoption, "connectionTest": test,
             "azure": {"keyPermissions": permissions}, "privateEndpoint": {"approval": approval}, "uko": {"vault": {"create": create}},
+            "keyEncryptionKey": {"policy": kek},
         });
         if !zone {
             spec["privateEndpoint"]["privateDnsZoneId"] = Value::Null;
@@ -117,7 +119,7 @@ prop_compose! {
         keystores in proptest::collection::vec(store(), 0..2),
         (zone, record, linked) in (proptest::option::of(pick(&[Zone::Ours, Zone::Other, Zone::Updating])), proptest::option::of(words(&["10.1.0.4", "10.9.9.9"])), any::<bool>()),
         (vaults, neighbour, delegated) in (0..3_usize, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1)),
-        (kek, test) in (pick(&[Kek::Healthy, Kek::MadeByUko, Kek::Missing, Kek::SoftDeleted, Kek::Hidden, Kek::WrongType, Kek::Expired]), pick(&[Test::Passes, Test::Passes, Test::Fails, Test::Names("azure_tenant".to_owned()), Test::Outage])),
+        (kek, test) in (pick(&[Kek::Healthy, Kek::MadeByUko, Kek::Missing, Kek::SoftDeleted, Kek::Hidden, Kek::HiddenDeleted, Kek::WrongType, Kek::Expired]), pick(&[Test::Passes, Test::Passes, Test::Fails, Test::Names("azure_tenant".to_owned()), Test::Outage])),
         (health, heartbeat_age) in (proptest::option::of(words(&["ok", "not_responding", "configuration_error", "pending_check", "later"])), pick(&[0, 0, 100_000])),
         (ready, destination) in (proptest::bool::weighted(0.8), words(&["payments-kv.privatelink.vaultcore.azure.net", "10.1.0.4", "10.9.9.9"])),
         writes in proptest::collection::vec(pick(&[Write::Done, Write::LostBefore, Write::LostAfter, Write::DoneLater, Write::Refused]), 0..5),
@@ -135,6 +137,12 @@ prop_compose! {
             ..World::default()
         }
     }
+}
+
+/// The policy for the key-encryption key is one of these.
+fn policy(sim: &Sim, wanted: &[&str]) -> bool {
+    let spec = serde_json::to_value(&sim.object.spec).unwrap();
+    wanted.iter().any(|word| spec["keyEncryptionKey"]["policy"] == *word)
 }
 
 /// Whatever one pass does is allowed by what is out there.
@@ -179,6 +187,17 @@ fn check(sim: &Sim, before: &World, step: &Step) -> Result<(), TestCaseError> {
             let store = before.keystores.iter().find(|store| store.id == handle.id.as_str()).unwrap();
             prop_assert_ne!(store.whose, Whose::Others);
             prop_assert_eq!(store.vault_name.as_str(), "payments-kv");
+        }
+        Step::RecoverKey => {
+            prop_assert!(policy(sim, &["Recover", "Recreate"]) && before.kek == Kek::SoftDeleted);
+            prop_assert!(before.keystores.iter().any(|store| store.whose != Whose::Others));
+        }
+        Step::RecreateKey { .. } => {
+            prop_assert!(policy(sim, &["Recreate"]) && before.vault.as_ref().unwrap().sku == "premium");
+            prop_assert!(before.keystores.iter().any(|store| store.whose != Whose::Others));
+            let lost = [Kek::Missing, Kek::SoftDeleted, Kek::Hidden, Kek::HiddenDeleted];
+            prop_assert!(lost.contains(&before.kek));
+            prop_assert!(before.kek != Kek::SoftDeleted || before.dark.contains_key(&Part::DataKey));
         }
         Step::GrantKeyPermissions { .. } | Step::TestConnection(_) => {}
     }
@@ -275,6 +294,8 @@ proptest! {
                     Step::CreateKeystore(_) => prop_assert!(matches!(seen.keystore, Seen::Absent)),
                     Step::CreatePrivateEndpoint { .. } => prop_assert!(matches!(seen.endpoint, Seen::Absent) && seen.vault.present().is_some()),
                     Step::CreateUkoVault { .. } => prop_assert!(seen.uko_vaults.present().is_none_or(Vec::is_empty) && seen.uko_vaults.fault().is_none() && !matches!(seen.uko_vaults, Seen::NotLooked)),
+                    Step::RecoverKey => prop_assert!(matches!(seen.key, Seen::Absent) && seen.deleted_key.present().is_some()),
+                    Step::RecreateKey { .. } => prop_assert!(matches!(seen.key, Seen::Absent) && seen.keystore.present().is_some()),
                     Step::ClosePublicAccess => prop_assert!(seen.health.present().is_some() && seen.interface.present().is_some() && !quick),
                     Step::GrantKeyPermissions { .. } | Step::TagPrivateEndpoint { .. } | Step::RetryPrivateEndpoint { .. } | Step::ApproveConnection { .. } | Step::CreateDnsZoneGroup { .. } | Step::TestConnection(_) | Step::AdoptKeystore { .. } | Step::UpdateKeystore { .. } => {}
                 }

@@ -7,11 +7,11 @@ use std::{fmt::Write as _, time::Duration};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use serde_json::{Value, json};
 
-use super::world::{Connection, Endpoint, Store, Test, UKO_VAULT, Whose, World, Write, Zone};
+use super::world::{Connection, Endpoint, Kek, Store, Test, UKO_VAULT, Whose, World, Write, Zone};
 use crate::{
     api::{
         condition::{self, ConditionType},
-        v1alpha1::{AzureKeystoreConnection, ConnectionTestStatus, Mode, PendingCreate, TestResult},
+        v1alpha1::{AzureKeystoreConnection, ConnectionTestStatus, KekState, Mode, PendingCreate, TestResult},
     },
     clouds::{
         http::Class,
@@ -20,13 +20,13 @@ use crate::{
     keystore_connection::{
         OWNER_TAG, Pass, Past,
         desired::Desired,
-        plan::{Case, Step, found, plan},
+        plan::{Case, Step, found, kek_repair::failed, plan},
         report,
         resolve::Found,
     },
     reconcile::{
         announce::{Announced, Permission},
-        fault::Fault,
+        fault::{FailedCall, Fault},
         look::Look,
         ownership::{Mark, unmarked},
         policy_file::Policy,
@@ -130,7 +130,7 @@ pub(super) fn in_case<R>(
     let annotations = object.metadata.annotations.as_ref();
     let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
     let fingerprint = |draft: &KeystoreDraft| short_hash(&format!("{draft:?}{held:?}"));
-    let interval = pace().interval(object.spec.interval_seconds);
+    let interval = crate::keystore_connection::interval(object, &pace());
     let past = Past::of(object, &status, &look, held.clone(), &fingerprint, interval);
     then(&want, &past, &look)
 }
@@ -271,6 +271,9 @@ impl Sim {
                 }
             };
         }
+        if let Some(refused) = self.world.refused(want, step) {
+            return (Done::Failed(refused), None);
+        }
         let no_answer = || Fault {
             outcome_unknown: true,
             ..Fault::new(Class::Transient, "CloudUnavailable", "No answer; this is retried.")
@@ -370,6 +373,28 @@ impl Sim {
 }
 
 impl World {
+    /// What Azure refuses whatever else it does.
+    fn refused(&self, want: &Desired, step: &Step) -> Option<Fault> {
+        let call = |code: &str| {
+            let call = FailedCall {
+                operation: "kv/Key".to_owned(),
+                code: Some(code.to_owned()),
+                request_id: None,
+                field: None,
+            };
+            Fault { call: Some(Box::new(call)), ..Fault::awaiting_person("Refused", "") }
+        };
+        let (state, code) = if let Step::RecreateKey { state, .. } = step {
+            let deleted = matches!(self.kek, Kek::HiddenDeleted | Kek::SoftDeleted);
+            let denied = self.kek_locked.then_some("AuthorizationFailed");
+            (*state, if deleted { Some("ObjectIsDeletedButRecoverable") } else { denied })
+        } else {
+            let recovers = self.kek_locked && matches!(step, Step::RecoverKey);
+            (KekState::SoftDeleted, recovers.then_some("ForbiddenByPolicy"))
+        };
+        code.map(|code| failed(want, state, call(code)))
+    }
+
     /// What was sent and takes effect by now.
     pub(super) fn land(&mut self, now: i64) {
         let (due, later) = std::mem::take(&mut self.later).into_iter().partition::<Vec<_>, _>(|(when, _)| *when <= now);
@@ -453,6 +478,17 @@ impl World {
                 let given = matches!(step, Step::AdoptKeystore { .. }) && want.adoption.take_over.is_some();
                 assert!(given || store.whose != Whose::Others, "another owner's keystore was changed");
                 change_store(store, want, change);
+            }
+            Step::RecoverKey => {
+                assert_eq!(self.kek, Kek::SoftDeleted, "only a deleted key can be recovered");
+                self.kek = Kek::Healthy;
+            }
+            Step::RecreateKey { .. } => {
+                let again = matches!(self.kek, Kek::Missing | Kek::Hidden | Kek::MadeByUko | Kek::Healthy);
+                assert!(again, "a key was made over another one: {:?}", self.kek);
+                if self.kek != Kek::Healthy {
+                    (self.kek, self.kek_version) = (Kek::Healthy, self.kek_version + 1);
+                }
             }
             Step::ClosePublicAccess => self.vault.as_mut().unwrap().public = "Disabled".to_owned(),
         }

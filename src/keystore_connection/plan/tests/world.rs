@@ -24,6 +24,7 @@ pub(super) const CLUSTER: &str = "cluster";
 /// What is out there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct World {
     /// Secrets of the namespace, with their keys.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
@@ -54,6 +55,11 @@ pub(super) struct World {
     pub later: Vec<(i64, Store)>,
     pub test: Test,
     pub kek: Kek,
+    pub kek_version: u32,
+    pub kek_expires: Option<i64>,
+    pub kek_purgeable: bool,
+    /// The operator may neither recover nor make it.
+    pub kek_locked: bool,
     pub connector_endpoint: Option<serde_json::Value>,
     /// UKO says this of every keystore it has looked at.
     pub health: Option<String>,
@@ -223,6 +229,8 @@ pub(super) enum Kek {
     Missing,
     SoftDeleted,
     Hidden,
+    /// The same, and what nobody can tell is that it was deleted.
+    HiddenDeleted,
     Disabled,
     Expired,
     WrongType,
@@ -337,6 +345,10 @@ impl Default for World {
             later: Vec::new(),
             test: Test::Passes,
             kek: Kek::MadeByUko,
+            kek_version: 1,
+            kek_expires: None,
+            kek_purgeable: false,
+            kek_locked: false,
             connector_endpoint: Some(connector_endpoint()),
             health: None,
             heartbeat_age: 0,
