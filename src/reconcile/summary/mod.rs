@@ -2,6 +2,10 @@
 //!
 //! In: verdicts, what stood in status before, and the time. Out: a [`Summary`]. Never: decides what to do; reads no clock.
 
+mod news;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use k8s_openapi::{
@@ -9,11 +13,9 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use kube::runtime::events::{Event, EventType};
-
+pub(crate) use self::news::{outcome, transitions};
 use super::{
     fault::Fault,
-    metrics::Outcome,
     pace::{PaceSettings, jittered},
     stage::{Plan, Stage, Verdict, Word},
 };
@@ -440,71 +442,7 @@ pub(crate) fn suspend(conditions: &mut Vec<Condition>, generation: i64, now: Tim
     SUSPENDED_LOOK
 }
 
-/// How a pass ended, for the metrics.
-pub(crate) fn outcome(conditions: &[Condition]) -> Outcome {
-    let is = |kind| condition::get(conditions, kind).is_some_and(|condition| condition.status == "True");
-    if is(ConditionType::Ready) {
-        Outcome::Settled
-    } else if is(ConditionType::Reconciling) {
-        Outcome::Progressing
-    } else {
-        Outcome::Failed
-    }
-}
-
-/// One event for each stage whose state changed, and one for `Ready` where it says something of its own.
-pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
-    let said_by_stage = |condition: &Condition| {
-        condition.type_ == ConditionType::Ready.as_str()
-            && after.iter().any(|stage| stage.type_ != condition.type_ && stage.reason == condition.reason)
-    };
-    after
-        .iter()
-        .filter(|condition| condition.type_ != ConditionType::Stalled.as_str() && !said_by_stage(condition))
-        .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
-        .filter(|condition| {
-            let old = before.iter().find(|old| old.type_ == condition.type_);
-            let known = condition.status != "Unknown" || old.is_some_and(|old| old.status == "True");
-            known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
-        })
-        .map(|condition| {
-            let expected = condition.reason.ends_with("InProgress")
-                || condition.reason.starts_with("Awaiting")
-                || matches!(condition.reason.as_str(), "ChangesPlanned" | "Planned");
-            let bad = bad_when_true(&condition.type_) || is_warning(&condition.reason);
-            let good = (condition.status == "True" && !bad) || expected;
-            Event {
-                type_: if good { EventType::Normal } else { EventType::Warning },
-                reason: condition.reason.clone(),
-                note: Some(condition.message.clone()),
-                action: condition.type_.clone(),
-                secondary: None,
-            }
-        })
-        .collect()
-}
-
-/// Conditions that are there only to complain.
-fn bad_when_true(type_: &str) -> bool {
-    [
-        ConditionType::CredentialsExpiring,
-        ConditionType::DeletionBlocked,
-        ConditionType::ClaimConflict,
-        ConditionType::Drifted,
-    ]
-    .iter()
-    .any(|kind| kind.as_str() == type_)
-}
-
-/// Reasons of a condition that is True still, but that a person should look at.
-fn is_warning(reason: &str) -> bool {
-    matches!(reason, "KekExpiring" | "KekPurgeable" | "KekVersionChanged")
-}
-
 /// How long ago `time` was; nothing for the future.
 pub(crate) fn age(time: &Time, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(time.0)).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! The class table of the design, row by row.
 
-use crate::reconcile::scenario::pace;
+use crate::reconcile::{metrics::Outcome, scenario::pace};
 
 use super::*;
 

@@ -1,6 +1,7 @@
 //! Tests of the plan: verdicts of every stage, and what follows from them over many passes against a model of the clouds.
 #![expect(clippy::similar_names, reason = "want, wait, word and world are the words of this house")]
 
+mod act;
 mod bookkeeping;
 mod connection_test;
 mod credentials;
