@@ -7,9 +7,9 @@ use std::{
 
 use opentelemetry_proto::tonic::{
     metrics::v1::{Metric, metric::Data, number_data_point},
-    trace::v1::{Span, span::SpanKind},
+    trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{
     Options, World,
@@ -23,7 +23,12 @@ const REQUEST_IDS: [&str; 5] =
 
 fn exporting_to(collector: &Collector) -> impl FnOnce(Options) -> Options {
     let url = collector.url();
-    move |options| options.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url)
+    // Whoever takes the clouds' proxy to the collector, or one for everything, arrives nowhere.
+    let nowhere = ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    move |options| {
+        let options = options.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url).env("NO_PROXY", "").env("no_proxy", "");
+        nowhere.into_iter().fold(options, |options, name| options.env(name, "http://127.0.0.1:1"))
+    }
 }
 
 #[tokio::test]
@@ -56,6 +61,46 @@ async fn every_pass_stage_and_call_is_a_span_and_every_metric_arrives_too() {
             assert!(!body.contains(word), "{word} in an export to {}", export.path);
         }
     }
+}
+
+#[tokio::test]
+async fn what_fails_is_an_error_with_class_and_reason_and_a_repetition_says_so() {
+    let collector = Collector::start().await;
+    let mut world = World::start_with("otel-faults", exporting_to(&collector)).await;
+    for fault in [
+        json!({"service": "arm", "method": "GET", "path": "/vaults/", "status": 503}),
+        json!({"service": "arm", "method": "PUT", "path": "/privateEndpoints/", "status": 409}),
+        json!({"service": "link", "method": "GET", "path": "/endpoints", "drop": true}),
+    ] {
+        world.cloud.fault(&fault).await;
+    }
+    world.apply_fixture().await;
+    world.is_ready().await;
+    assert!(world.operator.as_mut().unwrap().stop().await.success());
+
+    let mut errors = Vec::new();
+    let mut repeated = 0;
+    for (_, span) in collector.spans() {
+        let fields = said(&span.attributes);
+        let status = span.status.clone().unwrap_or_default();
+        let kind = fields.get("error.type").cloned().unwrap_or_default();
+        assert_eq!(status.code == i32::from(StatusCode::Error), !kind.is_empty(), "{span:?}");
+        assert_eq!(status.message, kind);
+        repeated += usize::from(fields.contains_key("http.request.resend_count"));
+        if !kind.is_empty() {
+            let class = fields.get("uko_operator.class").cloned().unwrap_or_default();
+            errors.push(format!("{} {kind} {class}", span.name));
+        }
+    }
+    for wanted in [
+        "arm GetVault 503 ",
+        "arm PutPrivateEndpoint 409 awaiting_person",
+        "apply AzureRequestRejected awaiting_person",
+        "link ListEndpoints LinkUnavailable transient",
+    ] {
+        assert!(errors.iter().any(|error| error == wanted), "{wanted}: {errors:#?}");
+    }
+    assert_eq!(repeated, 2, "the two reads, and no write");
 }
 
 /// A pass is a root, a stage hangs below a pass, a call below the stage that made it.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use opentelemetry_proto::tonic::common::v1::any_value;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry};
 use uko_operator::{
@@ -93,6 +94,8 @@ async fn what_was_measured_arrives_before_the_process_ends_and_no_log_line_with_
     assert_eq!((&call.trace_id, &call.parent_span_id), (&pass.trace_id, &pass.span_id));
     assert!(pass.parent_span_id.is_empty());
     assert_eq!(said(&call.attributes)["error.type"], "403");
+    let status = call.attributes.iter().find(|one| one.key == "http.response.status_code").unwrap();
+    assert_eq!(status.value.clone().unwrap().value, Some(any_value::Value::IntValue(403)));
     assert_eq!(said(&pass.attributes)["k8s.object.name"], "n");
     let resource = said(&resource.attributes);
     let expected = [

@@ -13,6 +13,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Span;
 use url::Url;
 
 use super::{Class, Error, LEAST_WAIT, RequestId, Service, allowed, budget::Target};
@@ -195,6 +196,8 @@ pub struct Answer {
     pub request_id: Option<RequestId>,
     /// The body, at most 4 MiB.
     pub body: Vec<u8>,
+    /// The call's own span, which hears what the answer was taken for.
+    pub(in crate::clouds) span: Span,
 }
 
 /// No wish is honoured for longer: a clock that is off by a day, or one careless proxy, must not silence a host until then.
@@ -224,6 +227,7 @@ impl Answer {
             location: text("location"),
             request_id: REQUEST_IDS.into_iter().find_map(|name| text(name).as_deref().and_then(RequestId::parse)),
             body,
+            span: Span::current(),
         }
     }
 
@@ -267,6 +271,7 @@ impl Answer {
         reason: &'static str,
         advice: impl Into<std::borrow::Cow<'static, str>>,
     ) -> Error {
+        self.span.record("class", class.as_str()).record("reason", reason);
         let wait = if class == Class::Throttled {
             Some(self.retry_after.unwrap_or_default().max(LEAST_WAIT))
         } else {

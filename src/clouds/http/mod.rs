@@ -124,7 +124,7 @@ impl Http {
             Ok(pass) => pass,
             Err(refusal) => {
                 let error = at_home(request, refusal);
-                fault(error.class, Some(error.reason));
+                unanswered(&error);
                 return Err(error);
             }
         };
@@ -137,14 +137,13 @@ impl Http {
                 pass.answered();
                 note(answer);
                 if (request.throttles)(answer) {
-                    fault(Class::Throttled, None);
                     let wait = answer.retry_after.unwrap_or_default().max(LEAST_WAIT);
                     self.budgets.close_gate(&target.gate, wait);
                 }
             }
             Err(error) => {
                 pass.failed();
-                fault(error.class, Some(error.reason));
+                unanswered(error);
                 tracing::debug!(target: "uko_operator::clouds", reason = error.reason, "no answer");
             }
         }
@@ -229,9 +228,9 @@ fn span(request: &Request, attempt: u32) -> Span {
     )
 }
 
-/// What became of an attempt, told to the present span. What an answer means is known to the service's own client only.
-fn fault(class: Class, reason: Option<&'static str>) {
-    Span::current().record("class", class.as_str()).record("reason", reason);
+/// Told to the present span. What an answer means, its service's client knows: see [`Answer::error`].
+fn unanswered(error: &Error) {
+    Span::current().record("class", error.class.as_str()).record("reason", error.reason);
 }
 
 fn note(answer: &Answer) {

@@ -111,6 +111,7 @@ pub(super) mod tests {
             location: None,
             request_id: None,
             body: body.as_bytes().to_vec(),
+            span: tracing::Span::none(),
         }
     }
 

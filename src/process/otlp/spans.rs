@@ -47,6 +47,9 @@ const WORDS: [(&str, &str); 16] = [
     ("status", "http.response.status_code"),
 ];
 
+/// Fields that are numbers. `tracing-opentelemetry` makes text of those without a sign.
+const NUMBERS: [&str; 4] = ["attempt", "generation", "port", "status"];
+
 /// A batch on its way from the SDK's thread to the task that sends it.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -91,7 +94,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 fn translated(mut span: SpanData) -> SpanData {
     let said = |name: &str| {
-        let field = span.attributes.iter().find(|field| field.key.as_str() == name);
+        let field = span.attributes.iter().rfind(|field| field.key.as_str() == name);
         field.map(|field| field.value.as_str().into_owned()).unwrap_or_default()
     };
     let fault = fault(&span.name, said);
@@ -104,7 +107,7 @@ fn translated(mut span: SpanData) -> SpanData {
         span.span_kind = SpanKind::Client;
     }
     span.name = name.into();
-    span.attributes = span.attributes.into_iter().filter_map(attribute).collect();
+    span.attributes = last_of_each(span.attributes).into_iter().filter_map(attribute).collect();
     if let Some(fault) = fault {
         span.attributes.push(KeyValue::new("error.type", fault.clone()));
         span.status = Status::error(fault);
@@ -118,11 +121,10 @@ fn fault(name: &str, said: impl Fn(&str) -> String) -> Option<String> {
         CLOUD_CALL => {
             let status = said("status");
             let absent = status == "404" && said("method") == "GET";
-            let refused = status.parse().is_ok_and(|status: u16| status >= 400) && !absent;
-            return match (refused, said("reason")) {
-                (true, _) => Some(status),
-                (false, reason) => Some(reason).filter(|reason| !reason.is_empty()),
-            };
+            if let Ok(code) = status.parse::<u16>() {
+                return Some(status).filter(|_| code >= 400 && !absent);
+            }
+            !said("reason").is_empty()
         }
         RECONCILE => said("outcome") == "failed",
         _ => !said("reason").is_empty(),
@@ -131,11 +133,25 @@ fn fault(name: &str, said: impl Fn(&str) -> String) -> Option<String> {
     wrong.then(|| if reason.is_empty() { "failed".to_owned() } else { reason })
 }
 
+/// What was told twice counts as told last.
+fn last_of_each(fields: Vec<KeyValue>) -> Vec<KeyValue> {
+    let mut last: Vec<KeyValue> = Vec::with_capacity(fields.len());
+    for field in fields {
+        match last.iter_mut().find(|other| other.key == field.key) {
+            Some(other) => other.value = field.value,
+            None => last.push(field),
+        }
+    }
+    last
+}
+
 /// The first attempt is no repetition, and the field says so by its absence.
 fn attribute(field: KeyValue) -> Option<KeyValue> {
-    let (_, word) = WORDS.into_iter().find(|(ours, _)| *ours == field.key.as_str())?;
-    let first = field.key.as_str() == "attempt" && field.value == Value::I64(0);
-    (!first).then(|| KeyValue::new(word, field.value))
+    let (ours, word) = WORDS.into_iter().find(|(ours, _)| *ours == field.key.as_str())?;
+    let number = field.value.as_str().parse().ok().filter(|_| NUMBERS.contains(&ours));
+    let value = number.map_or(field.value, Value::I64);
+    let first = ours == "attempt" && value == Value::I64(0);
+    (!first).then(|| KeyValue::new(word, value))
 }
 
 #[cfg(test)]
@@ -177,27 +193,28 @@ mod tests {
     fn a_call_is_told_in_the_words_of_opentelemetry_and_nothing_else_of_it() {
         let told = call(&[
             ("host", "management.azure.com".into()),
-            ("port", 443.into()),
-            ("attempt", 0.into()),
-            ("status", 200.into()),
-            ("request_id", "0a-1".into()),
+            ("port", "443".into()), // as the bridge gives it
+            ("attempt", "0".into()),
+            ("status", "200".into()),
+            ("request_id", "123".into()),
             ("url", "https://management.azure.com/x?sig=hunter2".into()),
         ]);
         assert_eq!((told.name.as_ref(), told.span_kind), ("arm GetVault", SpanKind::Client));
-        let words: Vec<String> =
-            told.attributes.iter().map(|one| format!("{}={}", one.key, one.value.as_str())).collect();
         assert_eq!(
-            words,
+            told.attributes,
             [
-                "peer.service=arm",
-                "uko_operator.operation=GetVault",
-                "http.request.method=GET",
-                "server.address=management.azure.com",
-                "server.port=443",
-                "http.response.status_code=200",
-                "uko_operator.request_id=0a-1",
+                KeyValue::new("peer.service", "arm"),
+                KeyValue::new("uko_operator.operation", "GetVault"),
+                KeyValue::new("http.request.method", "GET"),
+                KeyValue::new("server.address", "management.azure.com"),
+                KeyValue::new("server.port", 443),
+                KeyValue::new("http.response.status_code", 200),
+                KeyValue::new("uko_operator.request_id", "123"),
             ]
         );
+        let twice = call(&[("reason", "first".into()), ("reason", "last".into())]).attributes;
+        let reasons = twice.iter().filter(|one| one.key.as_str() == "uko_operator.reason");
+        assert_eq!(reasons.map(|one| one.value.as_str()).collect::<Vec<_>>(), ["last"]);
         let again = call(&[("attempt", 2.into())]);
         assert!(again.attributes.contains(&KeyValue::new("http.request.resend_count", 2)));
     }
@@ -216,7 +233,8 @@ mod tests {
         assert_eq!(error(call(&[("status", 201.into())])), None);
         assert_eq!(error(call(&[("status", 404.into())])), None);
         assert_eq!(error(span(CLOUD_CALL, &[("status", 404.into()), ("method", "PUT".into())])).unwrap(), "404");
-        assert_eq!(error(call(&[("status", 403.into())])).unwrap(), "403");
+        assert_eq!(error(call(&[("status", 403.into()), ("reason", "RoleMissing".into())])).unwrap(), "403");
+        assert_eq!(error(call(&[("status", 404.into()), ("reason", "VaultNotFound".into())])), None);
         assert_eq!(error(call(&[("reason", "UkoUnavailable".into())])).unwrap(), "UkoUnavailable");
         let stage = |reason: &'static str| span(STAGE, &[("stage", "apply".into()), ("reason", reason.into())]);
         assert_eq!((stage("").name.as_ref(), error(stage(""))), ("apply", None));
