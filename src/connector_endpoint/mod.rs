@@ -33,7 +33,7 @@ use crate::{
     reconcile::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
-        look::Look,
+        look::{Look, recreate_requested},
         span::{self, stage},
         stage::Plan,
         summary::Done,
@@ -97,7 +97,7 @@ impl Controller for ConnectorEndpoints {
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
-        let past = past(&status, &look);
+        let past = past(object, &status, &look, now);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         let told = report::Told {
             object,
@@ -112,7 +112,8 @@ impl Controller for ConnectorEndpoints {
     }
 }
 
-fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
+fn past(object: &ConnectorEndpoint, status: &ConnectorEndpointStatus, look: &Look, now: Timestamp) -> Past {
+    let (annotations, handled) = (object.metadata.annotations.as_ref(), status.last_handled_recreate_at.as_deref());
     let connector = status.connector.as_ref().and_then(|connector| connector.id.as_deref());
     Past {
         cached: Cached {
@@ -120,6 +121,9 @@ fn past(status: &ConnectorEndpointStatus, look: &Look) -> Past {
             endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
         },
         spec_changed: look.changed && look.memory.settled_inputs.is_some(),
+        settled: !look.changed,
+        recreate: recreate_requested(annotations, handled, look.memory.registered_at.as_ref())
+            .is_some_and(|asked| asked <= now),
     }
 }
 

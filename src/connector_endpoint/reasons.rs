@@ -10,6 +10,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "AccessControlShared",
         "The allowed sources may use the endpoint, and so may those of other access rules, which are not ours and stay.",
     ),
+    ("AccessRuleGone", "The access rule is gone or not bound, and driftPolicy is Report, so it is only told."),
     ("AccessRuleInProgress", "The access rule is being created before the endpoint."),
     ("AddressInProgress", "IBM Cloud has not given the endpoint an address yet."),
     ("AdoptionInProgress", "Something that nobody owns is being taken over: the owner's mark is put on it."),

@@ -17,11 +17,11 @@ use crate::{
     reconcile::{
         announce::{Age, standing},
         driver::Report,
-        look::Look,
-        ownership::Adoption,
+        look::{Look, RECREATE, acknowledged},
+        ownership::TAKE_OVER,
         pace::PaceSettings,
         stage::Word,
-        summary::{Frame, summarise, suspend},
+        summary::{Done, Frame, summarise, suspend},
     },
 };
 
@@ -62,6 +62,8 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         ready: ready(told),
     };
     let summary = summarise(&told.pass.plan, &frame);
+    let annotations = told.object.metadata.annotations.as_ref();
+    let done = summary.settled && told.want.mode == Mode::Manage;
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
@@ -74,9 +76,16 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .requested
             .clone()
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
-        last_handled_take_over: Adoption::handled(
-            told.object.metadata.annotations.as_ref(),
-            summary.settled && told.want.mode == Mode::Manage,
+        last_handled_recreate_at: acknowledged(
+            annotations,
+            RECREATE,
+            done,
+            told.before.last_handled_recreate_at.as_deref(),
+        ),
+        last_handled_take_over: acknowledged(
+            annotations,
+            TAKE_OVER,
+            done,
             told.before.last_handled_take_over.as_deref(),
         ),
         effective_interval_seconds: u32::try_from(interval.as_secs()).ok(),
@@ -87,6 +96,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     what_was_seen(told, &mut status);
     status.conditions = summary.conditions;
     publish_address(told, &mut status);
+    made_at(told, &mut status, now);
     Report { status, next: summary.next, stamps: summary.settled }
 }
 
@@ -130,6 +140,15 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
             (status.endpoint_id, status.enabled, status.address) = (None, None, None);
         }
         None => {}
+    }
+}
+
+/// When the endpoint was made, or first seen as ours: a wish to have it made again must be younger.
+fn made_at(told: &Told<'_>, status: &mut ConnectorEndpointStatus, now: Timestamp) {
+    let made = told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::CreateEndpoint(_)));
+    let known = status.endpoint_id.is_some();
+    if let Some(memory) = status.memory.as_mut().filter(|memory| made || known && memory.registered_at.is_none()) {
+        memory.registered_at = Some(Time(now));
     }
 }
 

@@ -5,7 +5,7 @@
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
-    Past,
+    Past, ZONE_GROUP,
     desired::Desired,
     observe::{KEK_NAME, Readers},
     operations::Operations,
@@ -26,8 +26,6 @@ use crate::{
 
 /// UKO may answer a failed test with a server error \[I\]; after so many in a row it counts as one.
 const SERVER_ERRORS: u32 = 4;
-/// Name of the DNS zone group that is ours.
-const ZONE_GROUP: &str = "uko-operator";
 
 /// The right to write, as long as the lease lives.
 pub(super) struct Writers<'a> {
@@ -83,8 +81,10 @@ async fn send(writers: &Writers<'_>, want: &Desired, step: &Step) -> Result<(), 
             | Step::CreatePrivateEndpoint { .. }
             | Step::TagPrivateEndpoint { .. }
             | Step::RetryPrivateEndpoint { .. }
+            | Step::RemovePrivateEndpoint { .. }
             | Step::ApproveConnection { .. }
             | Step::CreateDnsZoneGroup { .. }
+            | Step::RemoveDnsZoneGroup { .. }
             | Step::RecoverKey
             | Step::RecreateKey { .. }
             | Step::ClosePublicAccess,
@@ -121,12 +121,16 @@ async fn to_azure(
         }
         Step::CreatePrivateEndpoint { id, draft } => azure.put_private_endpoint(id, draft).await?,
         Step::TagPrivateEndpoint { endpoint, tags, .. } => {
-            let tags = tags.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+            // What it has and shall not have is taken off by name.
+            let gone = endpoint.tags.keys().map(|name| (name.clone(), None));
+            let tags = gone.chain(tags.iter().map(|(name, value)| (name.clone(), Some(value.clone())))).collect();
             azure.update_private_endpoint_tags(endpoint, &tags).await?
         }
         Step::RetryPrivateEndpoint { endpoint } => {
             azure.update_private_endpoint_tags(endpoint, &std::collections::BTreeMap::new()).await?
         }
+        Step::RemovePrivateEndpoint { endpoint } => azure.delete_private_endpoint(&endpoint.id).await?,
+        Step::RemoveDnsZoneGroup { group } => azure.delete_dns_zone_group(group).await?,
         Step::ApproveConnection { name } => azure.approve_connection(&want.vault, name).await?,
         Step::CreateDnsZoneGroup { endpoint, zone } => azure.put_dns_zone_group(endpoint, ZONE_GROUP, zone).await?,
         Step::CreateUkoVault { .. }
@@ -151,8 +155,10 @@ async fn to_uko(uko: &UkoWriter, step: &Step) -> Result<(), Error> {
         | Step::CreatePrivateEndpoint { .. }
         | Step::TagPrivateEndpoint { .. }
         | Step::RetryPrivateEndpoint { .. }
+        | Step::RemovePrivateEndpoint { .. }
         | Step::ApproveConnection { .. }
         | Step::CreateDnsZoneGroup { .. }
+        | Step::RemoveDnsZoneGroup { .. }
         | Step::RecoverKey
         | Step::RecreateKey { .. }
         | Step::ClosePublicAccess => Ok(()),
@@ -194,8 +200,10 @@ fn told(want: &Desired, step: &Step, error: Error) -> Fault {
         | Step::CreatePrivateEndpoint { .. }
         | Step::TagPrivateEndpoint { .. }
         | Step::RetryPrivateEndpoint { .. }
+        | Step::RemovePrivateEndpoint { .. }
         | Step::ApproveConnection { .. }
         | Step::CreateDnsZoneGroup { .. }
+        | Step::RemoveDnsZoneGroup { .. }
         | Step::CreateUkoVault { .. }
         | Step::TestConnection(_)
         | Step::ClosePublicAccess => fault,

@@ -17,7 +17,8 @@ use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
-    apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
 };
 use kube::ResourceExt;
 use tokio::{sync::watch, time::Instant};
@@ -43,7 +44,7 @@ use crate::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
         fault::Fault,
-        look::{Look, request},
+        look::{Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
         span::{self, stage},
@@ -57,6 +58,8 @@ use crate::{
 const OWNER_TAG: &str = "uko-operator-owner";
 /// Tag with the owner's name.
 const OBJECT_TAG: &str = "uko-operator-object";
+/// Name of the DNS zone group that is ours.
+const ZONE_GROUP: &str = "uko-operator";
 /// New secrets, rights, approvals and endpoints take up to this long to spread through the clouds.
 const SPREADING: Duration = Duration::from_mins(15);
 
@@ -86,7 +89,12 @@ struct Past<'a> {
     password_fingerprint: Option<String>,
     fingerprint: &'a (dyn Fn(&KeystoreDraft) -> String + Sync),
     test_requested: Option<String>,
+    /// A wish to have the keystore made again, younger than it is.
     recreate_requested: Option<Timestamp>,
+    /// The same for the private endpoint.
+    replace_requested: Option<Timestamp>,
+    /// Everything was once as this very spec and these Secrets want it.
+    settled: bool,
     kek_was_healthy: bool,
 }
 
@@ -101,6 +109,8 @@ impl<'a> Past<'a> {
     ) -> Self {
         let annotations = object.metadata.annotations.as_ref();
         let (azure, uko) = (status.azure.as_ref(), status.uko.as_ref());
+        let handled = status.last_handled_recreate_at.as_deref();
+        let recreate = |made: Option<&Time>| recreate_requested(annotations, handled, made);
         Self {
             memory: &look.memory,
             interval,
@@ -113,7 +123,9 @@ impl<'a> Past<'a> {
             fingerprint,
             test_requested: request(annotations, "test-requested-at")
                 .filter(|at| Some(at) != status.last_handled_test_at.as_ref()),
-            recreate_requested: recreate_requested(annotations, &look.memory),
+            recreate_requested: recreate(look.memory.registered_at.as_ref()),
+            replace_requested: recreate(look.memory.private_endpoint_at.as_ref()),
+            settled: !look.changed,
             kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
         }
     }
@@ -208,16 +220,6 @@ fn may_be_quick(want: &Desired, past: &Past<'_>, look: &Look, status: &AzureKeys
         && past.keystore.is_some()
         && past.test_requested.is_none()
         && status.drift.is_empty()
-}
-
-/// A wish to have a removed thing made again counts only if it is younger than the thing. Without the memory of when that
-/// was made, an old wish would make it again.
-fn recreate_requested(
-    annotations: Option<&std::collections::BTreeMap<String, String>>,
-    memory: &Memory,
-) -> Option<Timestamp> {
-    let asked = request(annotations, "recreate-requested-at").and_then(|at| at.parse::<Timestamp>().ok());
-    asked.filter(|asked| memory.registered_at.as_ref().is_some_and(|registered| *asked > registered.0))
 }
 
 /// The key-encryption key may ask for a shorter interval than the whole.

@@ -20,8 +20,8 @@ use crate::{
     reconcile::{
         announce::{Age, standing},
         driver::Report,
-        look::{Look, request},
-        ownership::Adoption,
+        look::{Look, RECREATE, acknowledged, request},
+        ownership::TAKE_OVER,
         pace::PaceSettings,
         stage::{Seen, Word},
         summary::{self, Done, Frame, summarise, suspend},
@@ -69,6 +69,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     };
     let summary = summarise(&pass.plan, &frame);
     let tested = pass.tested.is_some();
+    let done = summary.settled && told.want.mode == Mode::Manage;
     let annotations = told.object.metadata.annotations.as_ref();
     let mut status = AzureKeystoreConnectionStatus {
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
@@ -84,9 +85,16 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
         last_handled_test_at: if tested { request(annotations, "test-requested-at") } else { None }
             .or_else(|| told.before.last_handled_test_at.clone()),
-        last_handled_take_over: Adoption::handled(
+        last_handled_recreate_at: acknowledged(
             annotations,
-            summary.settled && told.want.mode == Mode::Manage,
+            RECREATE,
+            done,
+            told.before.last_handled_recreate_at.as_deref(),
+        ),
+        last_handled_take_over: acknowledged(
+            annotations,
+            TAKE_OVER,
+            done,
             told.before.last_handled_take_over.as_deref(),
         ),
         effective_interval_seconds: u32::try_from(pace.interval(told.object.spec.interval_seconds).as_secs()).ok(),
@@ -255,9 +263,26 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
     if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
         memory.tags_set_at = now();
     }
+    private_endpoint(case, &mut memory, wrote(|step| matches!(step, Step::CreatePrivateEndpoint { .. })));
     network_access(case, told, &mut memory);
     kek_memory::remember(case, &told.pass.done, told.pass.step.as_ref(), &mut memory);
     memory
+}
+
+/// When it was made, or first seen as ours, and which of its tags are ours.
+fn private_endpoint(case: Case<'_>, memory: &mut Memory, made: bool) {
+    if made {
+        memory.private_endpoint_at = Some(Time(case.now));
+    }
+    match (&case.want.private_endpoint, &case.seen.endpoint) {
+        (None, _) => (memory.private_endpoint_at, memory.tag_names) = (None, Vec::new()),
+        (Some(wanted), Seen::Present(endpoint)) if plan::private_endpoint::is_ours(case, endpoint) => {
+            memory.private_endpoint_at.get_or_insert(Time(case.now));
+            memory.tag_names = plan::private_endpoint::set_by_us(memory, wanted, endpoint);
+        }
+        (Some(_), Seen::Absent) => memory.tag_names.clear(),
+        (Some(_), Seen::Present(_) | Seen::Unknown(_) | Seen::NotLooked) => {}
+    }
 }
 
 fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {

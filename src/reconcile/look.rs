@@ -9,6 +9,9 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use super::{pace::PaceSettings, summary::age};
 use crate::api::v1alpha1::Memory;
 
+/// The annotation that has something lost made again.
+pub(crate) const RECREATE: &str = "recreate-requested-at";
+
 /// The look of one pass.
 pub(crate) struct Look {
     /// Only what changes by itself; everything was fine at the last full look.
@@ -59,6 +62,29 @@ pub(crate) fn request(annotations: Option<&BTreeMap<String, String>>, name: &str
     Some(value.chars().take(64).collect())
 }
 
+/// When a person asked for something lost to be made again. A wish counts only if it is younger than the thing (`made`, and
+/// without the memory of that an old wish would make it again), and only until it is acknowledged.
+pub(crate) fn recreate_requested(
+    annotations: Option<&BTreeMap<String, String>>,
+    handled: Option<&str>,
+    made: Option<&Time>,
+) -> Option<Timestamp> {
+    let asked = request(annotations, RECREATE).filter(|asked| Some(asked.as_str()) != handled)?;
+    asked.parse::<Timestamp>().ok().filter(|asked| made.is_some_and(|made| *asked > made.0))
+}
+
+/// What status acknowledges of an annotation that acts until everything is as it should be: from then on it is spent, and
+/// must not act on a later loss.
+pub(crate) fn acknowledged(
+    annotations: Option<&BTreeMap<String, String>>,
+    name: &str,
+    settled: bool,
+    handled: Option<&str>,
+) -> Option<String> {
+    let asked = request(annotations, name)?;
+    (settled || handled == Some(asked.as_str())).then_some(asked)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{api::v1alpha1::StageFailure, reconcile::scenario::pace};
@@ -104,6 +130,22 @@ mod tests {
         let again = decide(&Memory { inputs_changed_at: Some(Time(at(-5))), ..look.memory }, "b", None, None);
         assert!(!again.quick && again.changed);
         assert_eq!(again.memory.inputs_changed_at, Some(Time(at(-5))));
+    }
+
+    #[test]
+    fn a_wish_is_younger_than_what_it_replaces_and_is_spent_once_all_is_well() {
+        let set = |at: &str| BTreeMap::from([("uko-operator.io/recreate-requested-at".to_owned(), at.to_owned())]);
+        let asked = at(100).to_string();
+        let wish = |handled: Option<&str>, made: Option<i64>| {
+            recreate_requested(Some(&set(&asked)), handled, made.map(|second| Time(at(second))).as_ref())
+        };
+        assert_eq!(wish(None, Some(0)), Some(at(100)));
+        assert_eq!(wish(Some("earlier"), Some(0)), Some(at(100)));
+        assert_eq!((wish(Some(&asked), Some(0)), wish(None, Some(100)), wish(None, None)), (None, None, None));
+        let spent = |settled, handled| acknowledged(Some(&set(&asked)), RECREATE, settled, handled);
+        assert_eq!((spent(false, None), spent(false, Some("earlier"))), (None, None));
+        assert_eq!((spent(true, None), spent(false, Some(asked.as_str()))), (Some(asked.clone()), Some(asked.clone())));
+        assert_eq!(acknowledged(None, RECREATE, true, Some(&asked)), None, "taken off, it may be set again");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::api::v1alpha1::AdoptionPolicy;
 const PREFIX: &str = "uko-operator:";
 const RELEASED: &str = "released";
 /// The annotation by which a person gives a foreign thing to an object.
-const TAKE_OVER: &str = "take-over";
+pub(crate) const TAKE_OVER: &str = "take-over";
 /// UKO's descriptions end at 200; 110 are the user's, one is a line break, the rest is the mark.
 const MARK_MAX: usize = 89;
 
@@ -103,7 +103,8 @@ impl Owner {
 }
 
 impl Adoption {
-    /// From the spec and the annotation `take-over`, which acts once: `handled` is the one that status acknowledges.
+    /// From the spec and the annotation `take-over`, which acts once: `handled` is the one that status acknowledges. So two
+    /// objects that name each other do not take a thing back and forth for ever.
     pub(crate) fn of(
         policy: Option<AdoptionPolicy>,
         annotations: Option<&BTreeMap<String, String>>,
@@ -111,17 +112,6 @@ impl Adoption {
     ) -> Self {
         let take_over = request(annotations, TAKE_OVER).filter(|hash| Some(hash.as_str()) != handled);
         Self { policy: policy.unwrap_or_default(), take_over }
-    }
-
-    /// What status acknowledges of `take-over`. An annotation that did its work is spent, so that two objects that name each
-    /// other do not take a thing back and forth for ever; taken off, it may be set again.
-    pub(crate) fn handled(
-        annotations: Option<&BTreeMap<String, String>>,
-        settled: bool,
-        handled: Option<&str>,
-    ) -> Option<String> {
-        let asked = request(annotations, TAKE_OVER)?;
-        (settled || handled == Some(asked.as_str())).then_some(asked)
     }
 }
 
@@ -217,18 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_to_take_over_acts_until_it_is_acknowledged_and_again_after_it_was_taken_off() {
+    fn an_annotation_to_take_over_acts_until_it_is_acknowledged() {
         let set = |hash: &str| BTreeMap::from([("uko-operator.io/take-over".to_owned(), hash.to_owned())]);
         let acts = |handled: Option<&str>| Adoption::of(None, Some(&set("a")), handled).take_over.is_some();
         assert!(acts(None) && acts(Some("b")) && !acts(Some("a")));
-        let handled = |asked: Option<&str>, settled, before: Option<&str>| {
-            Adoption::handled(asked.map(set).as_ref(), settled, before)
-        };
-        assert_eq!(handled(Some("a"), false, None), None, "it has not worked yet");
-        assert_eq!(handled(Some("a"), true, None).as_deref(), Some("a"));
-        assert_eq!(handled(Some("a"), false, Some("a")).as_deref(), Some("a"), "it stays spent");
-        assert_eq!(handled(Some("b"), false, Some("a")), None);
-        assert_eq!(handled(None, true, Some("a")), None);
     }
 
     #[test]

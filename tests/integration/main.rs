@@ -12,6 +12,7 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod change;
 mod claims;
 mod cluster;
 mod crash;

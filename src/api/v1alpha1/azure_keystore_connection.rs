@@ -173,6 +173,10 @@ pub struct AzureKeystoreConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_test_at: Option<String>,
+    /// The `recreate-requested-at` that did its work, or that found nothing lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_recreate_at: Option<String>,
     /// The `take-over` that did its work; it acts again only after it was taken off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

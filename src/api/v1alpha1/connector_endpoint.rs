@@ -180,6 +180,10 @@ pub struct ConnectorEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_reconcile_at: Option<String>,
+    /// The `recreate-requested-at` that did its work, or that found nothing lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_recreate_at: Option<String>,
     /// The `take-over` that did its work; it acts again only after it was taken off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -89,7 +89,15 @@ pub struct Memory {
     /// When a private endpoint's tags were last set back; who changes them back again is told, not fought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags_set_at: Option<Time>,
-    /// When the keystore was registered.
+    /// Names of the private endpoint's tags that were set for the spec: what it names no more is taken off again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(length(max = 64))]
+    pub tag_names: Vec<String>,
+    /// When the private endpoint was made, or first seen as ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_endpoint_at: Option<Time>,
+    /// When the keystore was registered, or the connector endpoint made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
     /// When the private path was last proven by facts older than UKO's heartbeat.

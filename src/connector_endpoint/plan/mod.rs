@@ -2,11 +2,13 @@
 //!
 //! In: [`Desired`], [`Observed`], memory. Out: a [`Plan`]. Never: I/O, clock, log.
 
+mod access;
 mod step;
 #[cfg(test)]
 mod tests;
 
-pub(super) use step::Step;
+use self::access::{access_control_applied, our_source};
+pub(super) use self::step::Step;
 
 use super::{
     desired::{ConnectorWanted, Desired},
@@ -20,7 +22,7 @@ use crate::{
     clouds::{
         http::Class,
         ibm::{
-            Connector, ConnectorState, Endpoint, EndpointChange, Source,
+            Connector, ConnectorState, Endpoint, EndpointChange,
             satellite::{ConnectionType, EndpointStatus},
         },
     },
@@ -41,6 +43,10 @@ pub(super) struct Past {
     pub cached: Cached,
     /// The spec has changed since everything was last fine.
     pub spec_changed: bool,
+    /// Everything was once as this very spec wants it.
+    pub settled: bool,
+    /// A person asked for a lost endpoint to be made again, since it was made.
+    pub recreate: bool,
 }
 
 /// The plan. `quick` is a look at the endpoint alone.
@@ -60,7 +66,7 @@ pub(super) fn plan(want: &Desired, seen: &Observed, past: &Past, quick: bool) ->
         }
         (Some(_), true) => Verdict::Unchanged,
         (Some(_), false) if !provisioned.carries() => Verdict::Behind(ConditionType::EndpointProvisioned),
-        (Some(allowed), false) => access_control_applied(want, seen, endpoint, allowed, &mut drift),
+        (Some(_), false) => access_control_applied(want, seen, past, endpoint, &mut drift),
     };
     let stages = vec![
         Stage::new(ConditionType::CredentialsValid, credentials),
@@ -226,8 +232,10 @@ fn endpoint_provisioned(
         if matches!(seen.endpoints, Seen::NotLooked) {
             return Verdict::Behind(ConditionType::ConnectorAvailable);
         }
-        if past.cached.endpoint.is_some() && want.drift == DriftPolicy::Report {
-            let text = "The endpoint is gone, and driftPolicy is Report: set it to Correct to have it made again.";
+        if past.cached.endpoint.is_some() && want.drift == DriftPolicy::Report && !past.recreate {
+            let (field, want) = ("spec.displayName".to_owned(), want.draft.display_name.clone());
+            drift.push(Drift { field, want, have: String::new() });
+            let text = "The endpoint is gone, and driftPolicy is Report: set it to Correct, or annotate this object with uko-operator.io/recreate-requested-at: <now, RFC 3339>, to have it made again.";
             return Verdict::Blocked(Fault::awaiting_person("EndpointGone", text));
         }
         return create(want, seen);
@@ -346,74 +354,4 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
         change.enabled = Some(want.enabled);
     }
     change
-}
-
-pub(super) fn our_source<'a>(want: &Desired, seen: &'a Observed) -> Result<Option<&'a Source>, Fault> {
-    if let Some(fault) = seen.sources.fault() {
-        return Err(fault.clone());
-    }
-    let name = want.source_name();
-    Ok(seen.sources.present().and_then(|sources| sources.iter().find(|source| source.name == name)))
-}
-
-fn access_control_applied(
-    want: &Desired,
-    seen: &Observed,
-    endpoint: Option<&Endpoint>,
-    allowed: &std::collections::BTreeSet<String>,
-    drift: &mut Vec<Drift>,
-) -> Verdict<Step> {
-    let source = match our_source(want, seen) {
-        Err(fault) => return Verdict::Unclear(fault),
-        Ok(source) => source,
-    };
-    let addresses: Vec<String> = allowed.iter().cloned().collect();
-    let Some(source) = source else {
-        if matches!(seen.sources, Seen::NotLooked) {
-            return Verdict::Behind(ConditionType::ConnectorAvailable);
-        }
-        let step = Step::CreateSource { name: want.source_name(), addresses };
-        return Verdict::step(step, "AccessControlInProgress", "The access rule is being created.");
-    };
-    let have: std::collections::BTreeSet<String> = source.addresses.iter().cloned().collect();
-    if have != *allowed {
-        let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
-        drift.push(Drift { field: "spec.allowedSources".to_owned(), want: list(allowed), have: list(&have) });
-        if want.drift == DriftPolicy::Correct {
-            let step = Step::UpdateSource { id: source.id.clone(), addresses };
-            return Verdict::step(
-                step,
-                "AccessControlInProgress",
-                "The access rule differs from the spec and is being changed.",
-            );
-        }
-    }
-    let Some(endpoint) = endpoint else {
-        return Verdict::Behind(ConditionType::EndpointProvisioned);
-    };
-    let bindings = match &seen.bindings {
-        Seen::Unknown(fault) => return Verdict::Unclear(fault.clone()),
-        Seen::Present(bindings) => bindings.as_slice(),
-        Seen::Absent | Seen::NotLooked => &[],
-    };
-    match bindings.iter().find(|binding| binding.source_id == source.id) {
-        Some(binding) if binding.enabled && binding.pending => {
-            Verdict::in_progress("AccessControlInProgress", "IBM Cloud is putting the access rule in force.", None)
-        }
-        Some(binding) if binding.enabled => {
-            let have = have.into_iter().collect::<Vec<_>>().join(", ");
-            let others = bindings.iter().filter(|other| other.enabled && other.source_id != source.id).count();
-            if others > 0 {
-                let text = format!(
-                    "{have} may use the endpoint, and so may whoever {others} other enabled access rules name: they are not ours and stay."
-                );
-                return Verdict::met("AccessControlShared", text);
-            }
-            Verdict::met("AccessControlApplied", format!("Only {have} may use the endpoint."))
-        }
-        Some(_) | None => {
-            let step = Step::BindSource { endpoint: endpoint.id.clone(), source: source.id.clone() };
-            Verdict::step(step, "AccessControlInProgress", "The access rule is being bound to the endpoint.")
-        }
-    }
 }

@@ -22,7 +22,7 @@ use k8s_openapi::jiff::Timestamp;
 pub(super) use self::{keystore::is_ours, step::Step};
 use super::{Past, desired::Desired, observe::Observed};
 use crate::{
-    api::condition::ConditionType,
+    api::{condition::ConditionType, v1alpha1::DriftPolicy},
     reconcile::{
         fault::Fault,
         stage::{Plan, Stage, Verdict},
@@ -48,6 +48,16 @@ impl Case<'_> {
     /// A person asked for a removed keystore to be made again. A wish from the future would count for every later removal too.
     fn may_recreate(self) -> bool {
         self.past.recreate_requested.is_some_and(|asked| asked <= self.now)
+    }
+
+    /// The same for the private endpoint.
+    fn may_replace_endpoint(self) -> bool {
+        self.past.replace_requested.is_some_and(|asked| asked <= self.now)
+    }
+
+    /// Everything was once as this very spec wants it, and what differs since is only to be reported.
+    fn only_reports(self) -> bool {
+        self.want.drift == DriftPolicy::Report && self.past.settled
     }
 }
 

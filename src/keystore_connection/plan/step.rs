@@ -45,6 +45,11 @@ pub(crate) enum Step {
         /// As it was read.
         endpoint: PrivateEndpoint,
     },
+    /// Delete it, because a person asked for a new one.
+    RemovePrivateEndpoint {
+        /// As it was read.
+        endpoint: PrivateEndpoint,
+    },
     /// Approve our own connection on the vault's side.
     ApproveConnection {
         /// Its name there.
@@ -56,6 +61,11 @@ pub(crate) enum Step {
         endpoint: ArmId,
         /// With which zone.
         zone: ArmId,
+    },
+    /// Delete our own DNS zone group, which is for another zone.
+    RemoveDnsZoneGroup {
+        /// Which.
+        group: ArmId,
     },
     /// Make the UKO vault.
     CreateUkoVault {
@@ -113,8 +123,10 @@ impl Step {
             | Self::CreatePrivateEndpoint { .. }
             | Self::TagPrivateEndpoint { .. }
             | Self::RetryPrivateEndpoint { .. }
+            | Self::RemovePrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
             | Self::CreateDnsZoneGroup { .. }
+            | Self::RemoveDnsZoneGroup { .. }
             | Self::TestConnection(_)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. }
@@ -129,11 +141,15 @@ impl Step {
         match self {
             Self::CreatePrivateEndpoint { draft, .. } => Some(draft.subnet_id.as_str().to_ascii_lowercase()),
             Self::CreateUkoVault { name, .. } => Some(format!("uko-vault/{name}")),
+            Self::RemovePrivateEndpoint { endpoint } => {
+                endpoint.subnet_id.as_ref().map(|subnet| subnet.as_str().to_ascii_lowercase())
+            }
             Self::GrantKeyPermissions { .. }
             | Self::TagPrivateEndpoint { .. }
             | Self::RetryPrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
             | Self::CreateDnsZoneGroup { .. }
+            | Self::RemoveDnsZoneGroup { .. }
             | Self::TestConnection(_)
             | Self::CreateKeystore(_)
             | Self::AdoptKeystore { .. }
@@ -153,8 +169,10 @@ impl Step {
             | Self::CreatePrivateEndpoint { .. }
             | Self::TagPrivateEndpoint { .. }
             | Self::RetryPrivateEndpoint { .. }
+            | Self::RemovePrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
             | Self::CreateDnsZoneGroup { .. }
+            | Self::RemoveDnsZoneGroup { .. }
             | Self::CreateUkoVault { .. }
             | Self::TestConnection(_)
             | Self::CreateKeystore(_)
@@ -171,12 +189,14 @@ impl Step {
             | Self::CreatePrivateEndpoint { .. }
             | Self::TagPrivateEndpoint { .. }
             | Self::RetryPrivateEndpoint { .. }
+            | Self::RemovePrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
             | Self::CreateKeystore(_)
             | Self::RecoverKey
             | Self::RecreateKey { .. }
             | Self::ClosePublicAccess => true,
             Self::CreateDnsZoneGroup { .. }
+            | Self::RemoveDnsZoneGroup { .. }
             | Self::CreateUkoVault { .. }
             | Self::TestConnection(_)
             | Self::AdoptKeystore { .. }
@@ -210,6 +230,16 @@ impl Describe for Step {
             Self::RetryPrivateEndpoint { endpoint } => {
                 (PlanAction::Update, format!("private endpoint {}", endpoint.name), "ask Azure for it again".to_owned())
             }
+            Self::RemovePrivateEndpoint { endpoint } => (
+                PlanAction::Delete,
+                format!("private endpoint {}", endpoint.name),
+                "to make it anew, as recreate-requested-at asks".to_owned(),
+            ),
+            Self::RemoveDnsZoneGroup { group } => (
+                PlanAction::Delete,
+                format!("DNS zone group {}", group.last_segment()),
+                "it is for another zone than the spec's".to_owned(),
+            ),
             Self::ApproveConnection { name } => (
                 PlanAction::Update,
                 format!("private endpoint connection {name}"),

@@ -96,7 +96,7 @@ pub(super) fn in_case<R>(
     let inputs = format!("{}{:?}", serde_json::to_string(&object.spec).unwrap(), world.secrets);
     let annotations = object.metadata.annotations.as_ref();
     let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
-    then(&want, &past(&status, &look), &look)
+    then(&want, &past(object, &status, &look, now), &look)
 }
 
 impl Sim {

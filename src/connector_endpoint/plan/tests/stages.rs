@@ -325,3 +325,27 @@ fn a_person_gives_another_owners_endpoint_away_once_by_naming_that_owner() {
     sim.run(3600);
     assert_eq!((sim.steps.len(), sim.says(ConditionType::EndpointProvisioned)), (1, "False ClaimConflict".to_owned()));
 }
+
+#[test]
+fn under_report_nothing_lost_is_made_again_until_a_person_asks() {
+    let mut sim = Sim::settled(json!({"driftPolicy": "Report"}));
+    let lost = |sim: &mut Sim, look: &str| {
+        sim.annotate("reconcile-requested-at", look);
+        sim.run(3600);
+        assert_eq!(sim.steps, [], "{look}");
+        sim.status().drift.into_iter().map(|row| (row.field, row.have)).collect::<Vec<_>>()
+    };
+    sim.world.endpoints.get_mut("ours").unwrap().bound.clear();
+    assert_eq!(lost(&mut sim, "1"), [("spec.allowedSources".to_owned(), "not bound".to_owned())]);
+    assert_eq!(sim.says(ConditionType::AccessControlApplied), "False AccessRuleGone");
+    assert_eq!(sim.status().address, None, "an open door has no address");
+    sim.world.sources.clear();
+    assert_eq!(lost(&mut sim, "2"), [("spec.allowedSources".to_owned(), String::new())]);
+    sim.world.endpoints.clear();
+    assert_eq!(lost(&mut sim, "3")[0].0, "spec.displayName");
+    assert_eq!(sim.says(ConditionType::EndpointProvisioned), "False EndpointGone");
+    let asked = k8s_openapi::jiff::Timestamp::from_second(sim.now).unwrap().to_string();
+    sim.annotate("recreate-requested-at", &asked);
+    sim.run(600);
+    assert!(matches!(sim.steps.first(), Some(Step::CreateSource { .. } | Step::CreateEndpoint(_))), "{:?}", sim.steps);
+}

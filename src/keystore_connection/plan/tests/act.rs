@@ -104,6 +104,14 @@ impl World {
                 self.zone_group = Some(Zone::Ours);
                 self.record = self.endpoint.as_ref().and_then(|have| have.address.clone()).map(|address| vec![address]);
             }
+            Step::RemovePrivateEndpoint { .. } => {
+                assert_eq!(self.endpoint.as_ref().unwrap().whose, Whose::Ours, "another owner's endpoint was deleted");
+                (self.endpoint, self.connection, self.zone_group, self.record) = (None, None, None, None);
+            }
+            Step::RemoveDnsZoneGroup { .. } => {
+                assert_eq!(self.zone_group, Some(Zone::OursElsewhere), "another's zone group was deleted");
+                (self.zone_group, self.record) = (None, None);
+            }
             Step::CreateUkoVault { .. } => self.uko_vaults.push(UKO_VAULT.to_owned()),
             Step::TestConnection(_) => {}
             Step::CreateKeystore(draft) => {

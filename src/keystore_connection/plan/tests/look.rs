@@ -224,11 +224,11 @@ impl World {
                 self.zone_group
                     .iter()
                     .map(|zone| DnsZoneGroup {
-                        id: wanted.id.child("privateDnsZoneGroups", "default").unwrap(),
-                        name: "default".to_owned(),
+                        id: wanted.id.child("privateDnsZoneGroups", zone.name()).unwrap(),
+                        name: zone.name().to_owned(),
                         provisioning_state: state(if *zone == Zone::Updating { "Updating" } else { "Succeeded" }),
                         zones: vec![ZoneConfig {
-                            zone_id: Some(if *zone == Zone::Other {
+                            zone_id: Some(if matches!(zone, Zone::Other | Zone::OursElsewhere) {
                                 id("privateDnsZones", "elsewhere")
                             } else {
                                 zone_id.clone()

@@ -3,6 +3,7 @@
 
 mod act;
 mod bookkeeping;
+mod changes;
 mod connection_test;
 mod credentials;
 mod kek_repair;

@@ -117,7 +117,7 @@ prop_compose! {
         endpoint in proptest::option::of(endpoint()),
         connection in proptest::option::of((words(&["Approved", "Pending", "Rejected", "Disconnected", "Later"]), words(&["Succeeded", "Updating", "Failed"]))),
         keystores in proptest::collection::vec(store(), 0..2),
-        (zone, record, linked) in (proptest::option::of(pick(&[Zone::Ours, Zone::Other, Zone::Updating])), proptest::option::of(words(&["10.1.0.4", "10.9.9.9"])), any::<bool>()),
+        (zone, record, linked) in (proptest::option::of(pick(&[Zone::Ours, Zone::Other, Zone::OursElsewhere, Zone::Updating])), proptest::option::of(words(&["10.1.0.4", "10.9.9.9"])), any::<bool>()),
         (vaults, neighbour, delegated) in (0..3_usize, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1)),
         (kek, test) in (pick(&[Kek::Healthy, Kek::MadeByUko, Kek::Missing, Kek::SoftDeleted, Kek::Hidden, Kek::HiddenDeleted, Kek::WrongType, Kek::Expired]), pick(&[Test::Passes, Test::Passes, Test::Fails, Test::Names("azure_tenant".to_owned()), Test::Outage])),
         (health, heartbeat_age) in (proptest::option::of(words(&["ok", "not_responding", "configuration_error", "pending_check", "later"])), pick(&[0, 0, 100_000])),
@@ -177,10 +177,14 @@ fn check(sim: &Sim, before: &World, step: &Step) -> Result<(), TestCaseError> {
         Step::ApproveConnection { .. }
         | Step::TagPrivateEndpoint { .. }
         | Step::RetryPrivateEndpoint { .. }
-        | Step::CreateDnsZoneGroup { .. } => {
+        | Step::CreateDnsZoneGroup { .. }
+        | Step::RemoveDnsZoneGroup { .. } => {
             prop_assert_ne!(before.endpoint.as_ref().unwrap().whose, Whose::Others);
             if let Step::ApproveConnection { .. } = step {
                 prop_assert!(!before.endpoint.as_ref().unwrap().manual);
+            }
+            if let Step::RemoveDnsZoneGroup { .. } = step {
+                prop_assert_eq!(before.zone_group, Some(Zone::OursElsewhere));
             }
         }
         Step::AdoptKeystore { handle, .. } | Step::UpdateKeystore { handle, .. } => {
@@ -199,6 +203,7 @@ fn check(sim: &Sim, before: &World, step: &Step) -> Result<(), TestCaseError> {
             prop_assert!(lost.contains(&before.kek));
             prop_assert!(before.kek != Kek::SoftDeleted || before.dark.contains_key(&Part::DataKey));
         }
+        Step::RemovePrivateEndpoint { .. } => prop_assert!(false, "nobody asked for a new endpoint"),
         Step::GrantKeyPermissions { .. } | Step::TestConnection(_) => {}
     }
     Ok(())
@@ -296,8 +301,9 @@ proptest! {
                     Step::CreateUkoVault { .. } => prop_assert!(seen.uko_vaults.present().is_none_or(Vec::is_empty) && seen.uko_vaults.fault().is_none() && !matches!(seen.uko_vaults, Seen::NotLooked)),
                     Step::RecoverKey => prop_assert!(matches!(seen.key, Seen::Absent) && seen.deleted_key.present().is_some()),
                     Step::RecreateKey { .. } => prop_assert!(matches!(seen.key, Seen::Absent) && seen.keystore.present().is_some()),
+                    Step::RemovePrivateEndpoint { .. } => prop_assert!(false, "nobody asked for it"),
                     Step::ClosePublicAccess => prop_assert!(seen.health.present().is_some() && seen.interface.present().is_some() && !quick),
-                    Step::GrantKeyPermissions { .. } | Step::TagPrivateEndpoint { .. } | Step::RetryPrivateEndpoint { .. } | Step::ApproveConnection { .. } | Step::CreateDnsZoneGroup { .. } | Step::TestConnection(_) | Step::AdoptKeystore { .. } | Step::UpdateKeystore { .. } => {}
+                    Step::GrantKeyPermissions { .. } | Step::TagPrivateEndpoint { .. } | Step::RetryPrivateEndpoint { .. } | Step::ApproveConnection { .. } | Step::CreateDnsZoneGroup { .. } | Step::RemoveDnsZoneGroup { .. } | Step::TestConnection(_) | Step::AdoptKeystore { .. } | Step::UpdateKeystore { .. } => {}
                 }
             }
             Ok(())

@@ -195,8 +195,20 @@ pub(super) struct Connection {
 #[serde(rename_all = "camelCase")]
 pub(super) enum Zone {
     Ours,
+    /// Of others, for another zone.
     Other,
+    /// Ours, for another zone.
+    OursElsewhere,
     Updating,
+}
+
+impl Zone {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ours | Self::OursElsewhere => "uko-operator",
+            Self::Other | Self::Updating => "default",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
