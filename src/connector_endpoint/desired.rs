@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::resolve::Found;
 use crate::{
-    api::v1alpha1::{ConnectorEndpoint, DeletionPolicy, DriftPolicy, Mode, Protocol},
+    api::v1alpha1::{ConnectorEndpoint, DriftPolicy, Mode, Protocol},
     clouds::ibm::{ConnectorId, EndpointDraft, IbmCredential, satellite::ClientProtocol},
     reconcile::{
         fault::Fault,
@@ -66,16 +66,9 @@ impl Desired {
             Protocol::TCP => ClientProtocol::Tcp,
             Protocol::TLS => ClientProtocol::Tls,
         };
-        let credential = match object.spec.deletion_policy.unwrap_or_default() {
-            DeletionPolicy::Retain => {
-                found.secrets.ibm_api_key("spec.authentication", &spec.authentication).map(IbmCredential::ApiKey)
-            }
-            DeletionPolicy::Delete => {
-                Err(Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."))
-            }
-        };
+        let key_of_account = found.secrets.ibm_api_key("spec.authentication", &spec.authentication);
         Self {
-            credential,
+            credential: key_of_account.map(IbmCredential::ApiKey),
             connector: match (&spec.connector.id, &spec.connector.name, &spec.connector.region) {
                 (None, Some(name), Some(region)) => {
                     ConnectorWanted::Named { name: name.to_string(), region: region.to_string() }
@@ -101,7 +94,7 @@ impl Desired {
             ),
             drift: spec.drift_policy.unwrap_or_default(),
             mode: spec.mode.unwrap_or_default(),
-            used_by: found.used_by.clone(),
+            used_by: used_by(object, found),
             destination_change_allowed: annotation(object, "allow-destination-change"),
             owner,
         }
@@ -111,6 +104,12 @@ impl Desired {
     pub(super) fn source_name(&self) -> String {
         format!("uko-{}", self.owner.short())
     }
+}
+
+/// While the API server does not answer, what status says stands: nobody is cut off because we know too little.
+fn used_by(object: &ConnectorEndpoint, found: &Found) -> Vec<String> {
+    let before = || object.status.as_ref().map(|status| status.used_by.clone()).unwrap_or_default();
+    found.used_by.present().cloned().unwrap_or_else(before)
 }
 
 fn annotation(object: &ConnectorEndpoint, name: &str) -> bool {

@@ -2,6 +2,7 @@
 //! Never: decides (`plan`), speaks to a cloud (`observe`, `apply`), words a condition (`plan`, `report`).
 
 mod apply;
+mod cleanup;
 mod desired;
 mod observe;
 mod plan;
@@ -33,6 +34,8 @@ use crate::{
     reconcile::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
+        farewell::{Farewell, Ledger},
+        finalizer::asks_for_cleanup,
         look::{Look, recreate_requested},
         span::{self, stage},
         stage::Plan,
@@ -85,6 +88,33 @@ impl Controller for ConnectorEndpoints {
         resolve::names(object)
     }
 
+    fn asks_for_cleanup(object: &ConnectorEndpoint) -> bool {
+        let spec = &object.spec;
+        asks_for_cleanup(spec.deletion_policy, spec.mode, spec.suspend)
+    }
+
+    fn ledger(status: &mut ConnectorEndpointStatus) -> Ledger<'_> {
+        Ledger {
+            conditions: &mut status.conditions,
+            memory: &mut status.memory,
+            plan: &mut status.plan,
+            drift: &mut status.drift,
+            last_failure: &mut status.last_failure,
+            last_checked_at: &mut status.last_checked_at,
+            observed_generation: &mut status.observed_generation,
+        }
+    }
+
+    fn remains(object: &ConnectorEndpoint) -> Vec<String> {
+        let id = object.status.as_ref().and_then(|status| status.endpoint_id.as_ref());
+        id.map(|id| format!("connector endpoint {id}")).into_iter().collect()
+    }
+
+    async fn cleanup(&self, object: &ConnectorEndpoint, now: Timestamp) -> Farewell<ConnectorEndpointStatus> {
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        cleanup::pass(self, object, &key, now).await
+    }
+
     async fn pass(&self, object: &ConnectorEndpoint, now: Timestamp) -> Report<ConnectorEndpointStatus> {
         let status = Self::status(object);
         if object.spec.suspend.unwrap_or_default() {
@@ -114,17 +144,18 @@ impl Controller for ConnectorEndpoints {
 
 fn past(object: &ConnectorEndpoint, status: &ConnectorEndpointStatus, look: &Look, now: Timestamp) -> Past {
     let (annotations, handled) = (object.metadata.annotations.as_ref(), status.last_handled_recreate_at.as_deref());
-    let connector = status.connector.as_ref().and_then(|connector| connector.id.as_deref());
     Past {
-        cached: Cached {
-            connector: connector.map(ConnectorId::new),
-            endpoint: status.endpoint_id.as_deref().map(EndpointId::new),
-        },
+        cached: cached(status),
         spec_changed: look.changed && look.memory.settled_inputs.is_some(),
         settled: !look.changed,
         recreate: recreate_requested(annotations, handled, look.memory.registered_at.as_ref())
             .is_some_and(|asked| asked <= now),
     }
+}
+
+fn cached(status: &ConnectorEndpointStatus) -> Cached {
+    let connector = status.connector.as_ref().and_then(|connector| connector.id.as_deref());
+    Cached { connector: connector.map(ConnectorId::new), endpoint: status.endpoint_id.as_deref().map(EndpointId::new) }
 }
 
 /// Differences that stand can only be told by who looks at everything.

@@ -20,6 +20,10 @@ pub const REASONS: &[(&str, &str)] = &[
         "The connector is usable; the message counts its endpoints and says when no agent is connected.",
     ),
     ("ConnectorDeleting", "The connector is being deleted."),
+    (
+        "ConnectorEndpointInUse",
+        "A connection names the endpoint, or a keystore still goes through it, so it is not removed.",
+    ),
     ("ConnectorFailed", "IBM Cloud says that the creation of the connector failed."),
     ("ConnectorInProgress", "IBM Cloud is still creating the connector."),
     ("DestinationInUse", "A new destination would cut off the connections that use this endpoint."),

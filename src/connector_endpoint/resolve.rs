@@ -11,7 +11,9 @@ use crate::{
     },
     reconcile::{
         driver::{Shared, timely},
+        fault::Fault,
         secrets::Secrets,
+        stage::Seen,
         wake::{Key, Named, Names},
     },
 };
@@ -21,30 +23,24 @@ pub(super) struct Found {
     /// The Secrets.
     pub secrets: Secrets,
     /// Connections of the namespace that name this endpoint.
-    pub used_by: Vec<String>,
+    pub used_by: Seen<Vec<String>>,
 }
 
 /// Reads everything at once.
 pub(super) async fn references(shared: &Shared, object: &ConnectorEndpoint, key: &Key) -> Found {
     let names = reference::of_connector_endpoint(object);
-    let (secrets, used_by) =
-        futures::join!(Secrets::read(&shared.kube, &key.0, names.secrets), used_by(shared, object, key));
+    let (secrets, used_by) = futures::join!(Secrets::read(&shared.kube, &key.0, names.secrets), used_by(shared, key));
     Found { secrets, used_by }
 }
 
-/// Asked of the API server and not of our own index, which is not full yet just after a start. While it does not answer,
-/// what status says stands: nobody is cut off because we know too little.
-async fn used_by(shared: &Shared, object: &ConnectorEndpoint, key: &Key) -> Vec<String> {
+/// Asked of the API server and not of our own index, which is not full yet just after a start.
+async fn used_by(shared: &Shared, key: &Key) -> Seen<Vec<String>> {
     let api: Api<AzureKeystoreConnection> = Api::namespaced(shared.kube.clone(), &key.0);
-    match timely(api.list(&ListParams::default())).await {
-        Ok(list) => list
-            .items
-            .iter()
-            .filter(|user| reference::of_keystore_connection(user).connector_endpoint.as_ref() == Some(&key.1))
-            .map(ResourceExt::name_any)
-            .collect(),
-        Err(_) => object.status.as_ref().map(|status| status.used_by.clone()).unwrap_or_default(),
-    }
+    let names_us = |user: &&AzureKeystoreConnection| {
+        reference::of_keystore_connection(user).connector_endpoint.as_ref() == Some(&key.1)
+    };
+    let list = timely(api.list(&ListParams::default())).await.map_err(Fault::from);
+    Seen::always(list.map(|list| list.items.iter().filter(names_us).map(ResourceExt::name_any).collect()))
 }
 
 /// What wakes it: the Secrets it names. Connections that name it wake it through the index.

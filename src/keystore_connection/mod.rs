@@ -2,6 +2,7 @@
 //! Never: decides (`plan`), speaks to a cloud (`observe`, `apply`), words a condition (`plan`, `report`).
 
 mod apply;
+mod cleanup;
 mod desired;
 mod kek_memory;
 mod observe;
@@ -10,6 +11,7 @@ mod plan;
 pub mod reasons;
 mod report;
 mod resolve;
+mod usage;
 
 pub(crate) use self::operations::Operations;
 
@@ -43,7 +45,9 @@ use crate::{
     reconcile::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
+        farewell::{Farewell, Ledger},
         fault::Fault,
+        finalizer::asks_for_cleanup,
         look::{Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
@@ -140,6 +144,8 @@ struct Pass {
     tested: Option<ConnectionTestStatus>,
     announced: Option<PendingCreate>,
     quick: bool,
+    /// Kubernetes was written to, which ends a pass as well.
+    noted: bool,
 }
 
 impl Controller for KeystoreConnections {
@@ -169,6 +175,40 @@ impl Controller for KeystoreConnections {
 
     fn names(object: &AzureKeystoreConnection) -> Names {
         resolve::names(object)
+    }
+
+    fn asks_for_cleanup(object: &AzureKeystoreConnection) -> bool {
+        let spec = &object.spec;
+        asks_for_cleanup(spec.deletion_policy, spec.mode, spec.suspend)
+    }
+
+    fn ledger(status: &mut AzureKeystoreConnectionStatus) -> Ledger<'_> {
+        Ledger {
+            conditions: &mut status.conditions,
+            memory: &mut status.memory,
+            plan: &mut status.plan,
+            drift: &mut status.drift,
+            last_failure: &mut status.last_failure,
+            last_checked_at: &mut status.last_checked_at,
+            observed_generation: &mut status.observed_generation,
+        }
+    }
+
+    fn remains(object: &AzureKeystoreConnection) -> Vec<String> {
+        let status = object.status.as_ref();
+        let keystore = status.and_then(|status| status.uko.as_ref()?.keystore_id.clone());
+        let endpoint = status.and_then(|status| status.azure.as_ref()?.private_endpoint_id.clone());
+        let keystore = keystore.map(|id| format!("keystore {id}"));
+        keystore.into_iter().chain(endpoint.map(|id| format!("private endpoint {id}"))).collect()
+    }
+
+    async fn cleanup(
+        &self,
+        object: &AzureKeystoreConnection,
+        now: Timestamp,
+    ) -> Farewell<AzureKeystoreConnectionStatus> {
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        Box::pin(cleanup::pass(self, object, &key, now)).await
     }
 
     async fn pass(&self, object: &AzureKeystoreConnection, now: Timestamp) -> Report<AzureKeystoreConnectionStatus> {
@@ -258,6 +298,7 @@ impl KeystoreConnections {
                     tested: None,
                     announced: None,
                     quick: true,
+                    noted: false,
                 };
             }
         }
@@ -274,9 +315,15 @@ impl KeystoreConnections {
         }
         let plan = stage("plan").in_scope(|| plan::plan(Case { want, seen: &seen, past, quick: false, now }));
         let step = plan.next().cloned();
+        let ours = seen
+            .keystore
+            .present()
+            .filter(|keystore| plan::is_ours(Case { want, seen: &seen, past, quick: false, now }, keystore));
+        let noted = self.keep_usage(want, ours, key).await;
         self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
         let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {
+            _ if noted => (Done::Nothing, None, None),
             (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
@@ -284,7 +331,7 @@ impl KeystoreConnections {
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, announced, quick: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false, noted }
     }
 
     /// At most one write; a creation is announced in a pass of its own.

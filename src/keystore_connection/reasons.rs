@@ -67,6 +67,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("KeysCanFlow", "Every stage is met: UKO can distribute keys into the Key Vault."),
     ("KeystoreHealthy", "UKO reaches the Key Vault through the keystore."),
     ("KeystoreInProgress", "The keystore is being registered."),
+    ("KeystoreInUse", "The keystore holds keys that are not destroyed, so UKO would not disconnect it."),
     (
         "KeystoreMismatch",
         "The keystore is for another Key Vault, subscription, tenant, cloud or variant than the spec.",

@@ -109,7 +109,8 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     status.uko = uko(told, now);
     status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
     status.memory = Some(remember(case, told, summary.memory, &status));
-    Report { status, next: summary.next, stamps: summary.settled }
+    let next = if pass.noted { std::time::Duration::ZERO } else { summary.next };
+    Report { status, next, stamps: summary.settled }
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {

@@ -119,6 +119,18 @@ pub(crate) struct Age {
     pub lost_after: Duration,
 }
 
+impl Age {
+    /// How often to look for something whose creation may have been lost.
+    pub(crate) fn look_every(self) -> Duration {
+        self.lost_after / LOOKS
+    }
+}
+
+/// Whether what a record speaks of may still appear.
+pub(crate) fn may_still_come(pending: &PendingCreate, age: Age) -> bool {
+    summary::age(&pending.started_at, age.now) < age.lost_after
+}
+
 /// What stays on record of a creation after a pass whose step `creates` something. The record goes when the thing is found,
 /// when the cloud refused to make it, or when a lost request can have no effect any more and nobody wants to repeat it; not
 /// because a list failed.
@@ -131,7 +143,7 @@ pub(crate) fn standing(
 ) -> Option<PendingCreate> {
     let pending = pending?;
     let wanted = creates == Some(&pending.kind);
-    let may_still_come = wanted || summary::age(&pending.started_at, age.now) < age.lost_after;
+    let may_still_come = wanted || may_still_come(pending, age);
     let refused = wanted && is_refused(done);
     (may_still_come && !refused && !found(&pending.kind)).then(|| pending.clone())
 }

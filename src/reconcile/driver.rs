@@ -27,6 +27,8 @@ use tracing::Instrument;
 
 use super::{
     announce::Announced,
+    deletion::{Looked, attend, attend_unread},
+    farewell::{Farewell, Ledger},
     fault::Fault,
     fingerprint::Fingerprints,
     leadership::Leadership,
@@ -100,8 +102,16 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
     fn names(object: &Self::Object) -> Names;
+    /// Whether the spec asks for what was made to go with the object, and lets us touch it.
+    fn asks_for_cleanup(object: &Self::Object) -> bool;
+    /// What both kinds' statuses have in common.
+    fn ledger(status: &mut Self::Status) -> Ledger<'_>;
+    /// What status knows to be outside, in words.
+    fn remains(object: &Self::Object) -> Vec<String>;
     /// One pass. Never fails: faults are part of the report.
     fn pass(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Report<Self::Status>> + Send;
+    /// One pass over a deleted object: at most one thing is removed. Never fails.
+    fn cleanup(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Farewell<Self::Status>> + Send;
     /// The object is gone.
     fn forget(&self, _: &Key) {}
     /// What the metrics tell of a status besides its conditions.
@@ -215,7 +225,8 @@ fn key_of<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-fn forget<C: Controller>(controller: &C, key: &Key) {
+/// Everything that this process kept for an object that is gone.
+pub(super) fn forget<C: Controller>(controller: &C, key: &Key) {
     let shared = controller.shared();
     shared.wakes.record(C::KIND, key, &Names::new());
     shared.metrics.forget(C::KIND, key);
@@ -246,48 +257,58 @@ async fn look<C: Controller>(
 }
 
 /// Reads the object afresh: the watch's copy may be older than our own last write, and a decision on old facts could repeat a creation.
-async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) {
+async fn look_at<C: Controller>(controller: &C, key: &Key) -> Looked {
     let shared = controller.shared();
-    let retry = || Action::requeue(jittered(shared.pace.backoff_initial.max(Duration::from_secs(1)), fastrand::f64()));
     let api: Api<C::Object> = Api::namespaced(shared.kube.clone(), &key.0);
     let object = match timely(api.get_opt(&key.1)).await {
-        Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
-        Ok(_) => {
+        Ok(Some(object)) => object,
+        Ok(None) => {
             forget(controller, key);
             return (Outcome::Settled, Action::await_change());
         }
-        // Of a version of the operator that knew more, perhaps: nothing can be said in its status before it can be read.
-        Err(kube::Error::SerdeError(_)) => {
-            tracing::error!("the object cannot be understood by this version of the operator");
-            return (Outcome::Failed, Action::requeue(jittered(Duration::from_mins(5), fastrand::f64())));
-        }
+        Err(kube::Error::SerdeError(_)) => return attend_unread(controller, key).await,
         Err(error) => {
             let reason = Fault::from(error).reason;
             tracing::error!(reason, "the object could not be read");
             span::reason(reason);
-            return (Outcome::Failed, retry());
+            return (Outcome::Failed, retry(shared));
         }
     };
-    shared.wakes.record(C::KIND, key, &C::names(&object));
     span::generation(object.meta().generation);
+    if let Some(looked) = attend(controller, &api, &object).await {
+        return looked;
+    }
+    shared.wakes.record(C::KIND, key, &C::names(&object));
     let report = controller.pass(&object, now()).await;
-    let schema = controller.status_schema();
-    let before = C::status(&object);
+    say(controller, &api, &object, key, report, transitions).await
+}
+
+/// Writes status, and publishes what is news of it.
+pub(super) async fn say<C: Controller>(
+    controller: &C,
+    api: &Api<C::Object>,
+    object: &C::Object,
+    key: &Key,
+    report: Report<C::Status>,
+    news: fn(&[Condition], &[Condition]) -> Vec<Event>,
+) -> Looked {
+    let shared = controller.shared();
+    let before = C::status(object);
     let conditions = C::conditions(&report.status);
-    match timely(status::write(&api, &object, &before, &report.status, report.stamps, schema)).await {
+    match timely(status::write(api, object, &before, &report.status, report.stamps, controller.status_schema())).await {
         Ok(Written::Outdated) => return (Outcome::Progressing, Action::requeue(Duration::ZERO)),
         Ok(Written::Changed) => {
             if C::KIND == Kind::ConnectorEndpoint {
                 shared.wakes.changed(Named::ConnectorEndpoint, key);
             }
-            publish(shared, &object, &transitions(C::conditions(&before), conditions)).await;
+            publish(shared, object, &news(C::conditions(&before), conditions)).await;
         }
         Ok(Written::Unchanged) => {}
         Err(error) => {
             let fault = Fault::from(error);
             tracing::error!(reason = fault.reason, "status could not be written");
             span::reason(fault.reason);
-            return (Outcome::Failed, retry());
+            return (Outcome::Failed, retry(shared));
         }
     }
     shared.metrics.conditions(C::KIND, key, conditions);
@@ -296,8 +317,13 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> (Outcome, Action) 
     (outcome(conditions), Action::requeue(report.next))
 }
 
+/// Soon, after Kubernetes itself did not answer.
+pub(super) fn retry(shared: &Shared) -> Action {
+    Action::requeue(jittered(shared.pace.backoff_initial.max(Duration::from_secs(1)), fastrand::f64()))
+}
+
 /// All at once: the next pass waits for them. A failed event is a line in the log, no more.
-async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, events: &[Event]) {
+pub(super) async fn publish<K: Resource<DynamicType = ()>>(shared: &Shared, object: &K, events: &[Event]) {
     let about = object.object_ref(&());
     join_all(events.iter().map(|event| {
         tracing::info!(

@@ -3,8 +3,11 @@
 //! In: the API and the class of a cloud's error. Out: conditions and the next look. Never: names a cloud or a controller.
 
 pub(crate) mod announce;
+mod deletion;
 pub(crate) mod driver;
+pub(crate) mod farewell;
 pub(crate) mod fault;
+pub(crate) mod finalizer;
 pub mod fingerprint;
 pub mod leadership;
 pub(crate) mod locks;
@@ -21,4 +24,5 @@ pub(crate) mod span;
 pub(crate) mod stage;
 pub(crate) mod status;
 pub(crate) mod summary;
+pub(crate) mod usage;
 pub(crate) mod wake;

@@ -16,6 +16,11 @@ const RELEASED: &str = "released";
 pub(crate) const TAKE_OVER: &str = "take-over";
 /// UKO's descriptions end at 200; 110 are the user's, one is a line break, the rest is the mark.
 const MARK_MAX: usize = 89;
+#[cfg(test)] // XX
+/// Longest value of an Azure tag.
+const TAG_MAX: usize = 256;
+/// Length of an owner hash.
+const HASH: usize = 26;
 
 /// The owner of everything that one object makes outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +56,8 @@ pub(crate) struct Adoption {
 pub(crate) enum Mark {
     /// No mark at all.
     None,
-    /// Given up by its owner.
-    Released,
+    /// Given up by the owner of this hash, or by one that a person did not name.
+    Released(String),
     /// An owner's hash and the object it names.
     Of(String, String),
 }
@@ -62,7 +67,7 @@ impl Owner {
     pub(crate) fn new(cluster_id: &str, kind: &str, namespace: &str, name: &str) -> Self {
         let sum = digest(&SHA256, format!("{cluster_id}/{kind}/{namespace}/{name}").as_bytes());
         let mut hash = BASE32_NOPAD.encode(sum.as_ref()).to_ascii_lowercase();
-        hash.truncate(26);
+        hash.truncate(HASH);
         Self { hash, object: format!("{namespace}/{name}") }
     }
 
@@ -74,6 +79,24 @@ impl Owner {
     /// One line, at most 89 characters.
     pub(crate) fn mark(&self) -> String {
         cut(&format!("{PREFIX}{} {}", self.hash, self.object), MARK_MAX)
+    }
+
+    #[cfg(test)] // XX
+    /// What a mark becomes when its object is deleted and the thing stays: the owner's hash stays readable, so that the same
+    /// owner can take it back under any policy. One line, at most 89 characters.
+    pub(crate) fn released(&self) -> String {
+        cut(&format!("{PREFIX}{RELEASED} {}", self.released_object()), MARK_MAX)
+    }
+
+    #[cfg(test)] // XX
+    /// The same for the tags of a private endpoint: what its owner tag becomes, and its object tag.
+    pub(crate) fn released_tags(&self) -> [String; 2] {
+        [RELEASED.to_owned(), cut(&self.released_object(), TAG_MAX)]
+    }
+
+    #[cfg(test)] // XX
+    fn released_object(&self) -> String {
+        format!("{} {}", self.hash, self.object)
     }
 
     /// A text of a user with our mark as its last line.
@@ -93,8 +116,10 @@ impl Owner {
                     "it belongs to {object}{elsewhere}, whose owner hash is {hash}. To take it away from that owner, annotate this object with uko-operator.io/take-over: {hash}"
                 ))
             }
-            (Mark::None | Mark::Released, AdoptionPolicy::IfUnowned) => Claim::Adoptable,
-            (Mark::None | Mark::Released, AdoptionPolicy::Never) => Claim::Refused(
+            // We gave it up ourselves: a replaced, restored or re-created object takes its own things back.
+            (Mark::Released(hash), _) if *hash == self.hash => Claim::Adoptable,
+            (Mark::None | Mark::Released(_), AdoptionPolicy::IfUnowned) => Claim::Adoptable,
+            (Mark::None | Mark::Released(_), AdoptionPolicy::Never) => Claim::Refused(
                 "nobody marked it as owned; set adoptionPolicy: IfUnowned to take it over, or choose another name"
                     .to_owned(),
             ),
@@ -125,16 +150,31 @@ impl Mark {
         Self::from_parts(hash, object)
     }
 
+    /// Whether it is this owner's, or was before the owner gave it up.
+    pub(crate) fn names(&self, owner: &Owner) -> bool {
+        match self {
+            Self::None => false,
+            Self::Released(hash) | Self::Of(hash, _) => *hash == owner.hash,
+        }
+    }
+
     /// From the two tags of a private endpoint.
     pub(crate) fn from_parts(hash: &str, object: &str) -> Self {
         match hash {
             "" => Self::None,
-            RELEASED => Self::Released,
+            RELEASED => {
+                Self::Released(object.split(' ').next().filter(|by| is_hash(by)).unwrap_or_default().to_owned())
+            }
             hash => {
                 Self::Of(hash.to_owned(), if object.is_empty() { "an object".to_owned() } else { object.to_owned() })
             }
         }
     }
+}
+
+/// 26 characters of lower case base32.
+fn is_hash(word: &str) -> bool {
+    word.len() == HASH && word.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c))
 }
 
 /// The text without any mark line.
@@ -219,6 +259,20 @@ mod tests {
             assert_eq!(owner().claim(&mark, &if_unowned()), Claim::Adoptable);
             assert!(matches!(owner().claim(&mark, &never()), Claim::Refused(_)));
         }
+    }
+
+    #[test]
+    fn what_we_gave_up_ourselves_is_taken_back_under_any_policy_and_stays_others_to_adopt() {
+        let other = Owner::new("cluster", "AzureKeystoreConnection", "keys", "heir");
+        let [tag, object] = owner().released_tags();
+        for mark in [Mark::find(&format!("text\n{}", owner().released())), Mark::from_parts(&tag, &object)] {
+            assert_eq!(owner().claim(&mark, AdoptionPolicy::Never), Claim::Adoptable);
+            assert!(matches!(other.claim(&mark, AdoptionPolicy::Never), Claim::Refused(_)));
+            assert_eq!(other.claim(&mark, AdoptionPolicy::IfUnowned), Claim::Adoptable);
+            assert!(mark.names(&owner()) && !mark.names(&other));
+        }
+        let long = Owner::new("c", "AzureKeystoreConnection", &"n".repeat(63), &"m".repeat(63));
+        assert!(long.released().len() <= MARK_MAX && Mark::find(&long.released()).names(&long));
     }
 
     #[test]

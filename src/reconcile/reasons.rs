@@ -4,6 +4,7 @@
 
 /// Each reason with what it means; `tests/reasons.rs` holds it against the literals of the source.
 pub const REASONS: &[(&str, &str)] = &[
+    ("Abandoned", "A person let a deleted object go with the annotation abandon; the event names what stays outside."),
     (
         "ClaimConflict",
         "Something of the wanted name is already there and is marked as another owner's, or nobody marked it.",
@@ -13,12 +14,19 @@ pub const REASONS: &[(&str, &str)] = &[
         "CreationOutcomeInProgress",
         "An earlier request may still take effect, so the clouds are asked again before a new one is sent.",
     ),
+    ("Deleted", "Something that a deleted object had made was removed outside."),
+    ("DeletionInProgress", "The object is being deleted, and what it made is being removed."),
     ("DriftReported", "Managed fields differ outside, and driftPolicy is Report, so they stay."),
     ("KubernetesForbidden", "The API server refused the operator."),
     ("KubernetesRefused", "The API server refused a call; this is retried."),
     ("KubernetesUnavailable", "The API server did not answer; this is retried."),
+    ("LeftBehind", "Something outside was left as it is when its object went; the event says why."),
     ("NotLeader", "This process may not write any more; the next leader goes on."),
     ("NotLooked", "Nobody has looked at this yet."),
+    (
+        "ObjectUnreadable",
+        "A deleted object that says Delete cannot be read by this version of the operator, so nothing is removed.",
+    ),
     (
         "OtherChangeInProgress",
         "Another object is changing the same Key Vault, subnet or connector; one change at a time.",

@@ -16,6 +16,7 @@ mod change;
 mod claims;
 mod cluster;
 mod crash;
+mod deletion;
 mod exactly_once;
 mod faults_of_azure;
 mod faults_of_ibm;

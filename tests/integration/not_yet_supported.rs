@@ -14,7 +14,6 @@ const REASON: &str = "False/NotYetSupported";
 fn rows() -> Vec<(Value, &'static str)> {
     let operator = "c4a8e2b6-7f1d-4390-b5e3-6d2c8f0a1b94";
     vec![
-        (json!({"deletionPolicy": "Delete"}), "spec.deletionPolicy: Delete"),
         (
             json!({"azure": {"identity": {"type": "WorkloadIdentity", "servicePrincipal": null, "workloadIdentity": {"clientId": operator, "serviceAccountRef": {"name": "uko"}}}}}),
             "spec.azure.identity.type: WorkloadIdentity",
@@ -54,7 +53,7 @@ async fn each_value_of_a_connection_that_is_not_acted_on_is_refused_and_calls_no
 
     // Put right, it goes its way.
     world.apply_value(&world.fixture.endpoint).await.unwrap();
-    world.merge(CONNECTION, "payments-0", &json!({"spec": {"deletionPolicy": "Retain"}})).await;
+    world.merge(CONNECTION, "payments-0", &json!({"spec": {"keyEncryptionKey": {"policy": "Observe"}}})).await;
     world.hears(connection("Ready", "True/KeysCanFlow").of("payments-0")).await;
 }
 
@@ -62,10 +61,8 @@ async fn each_value_of_a_connection_that_is_not_acted_on_is_refused_and_calls_no
 async fn each_value_of_an_endpoint_that_is_not_acted_on_is_refused_and_calls_nobody() {
     let world = World::start("not-yet-endpoint").await;
     let profile = json!({"authentication": {"type": "TrustedProfile", "apiKey": null, "trustedProfile": {"id": "Profile-7d2c1f0e-5b4a-4c3d-9e8f-1a2b3c4d5e6f", "serviceAccountRef": {"name": "uko"}}}});
-    for (name, change, field) in [
-        ("deleting", json!({"deletionPolicy": "Delete"}), "spec.deletionPolicy: Delete"),
-        ("profile", profile, "spec.authentication.type: TrustedProfile"),
-    ] {
+    {
+        let (name, change, field) = ("profile", profile, "spec.authentication.type: TrustedProfile");
         let mut object = world.fixture.endpoint.clone();
         object["metadata"]["name"] = json!(name);
         merge(&mut object["spec"], &change);
@@ -75,9 +72,10 @@ async fn each_value_of_an_endpoint_that_is_not_acted_on_is_refused_and_calls_nob
     }
     assert_eq!(world.cloud.requests_after(0).await, Vec::<Value>::new(), "nothing outside may be called");
 
-    world.merge(ENDPOINT, "deleting", &json!({"spec": {"deletionPolicy": "Retain"}})).await;
-    world.hears(endpoint("Ready", "True/EndpointReady").of("deleting")).await;
-    assert_eq!(at(&world.get(ENDPOINT, "deleting").await.unwrap(), "/metadata").get("finalizers"), None);
+    let key = json!({"spec": {"authentication": {"type": "APIKey", "trustedProfile": null, "apiKey": {"secretRef": {"name": "ibm-cloud"}}}}});
+    world.merge(ENDPOINT, "profile", &key).await;
+    world.hears(endpoint("Ready", "True/EndpointReady").of("profile")).await;
+    assert_eq!(at(&world.get(ENDPOINT, "profile").await.unwrap(), "/metadata").get("finalizers"), None);
     assert_eq!(world.list(CONNECTION).await.len(), 0);
 }
 

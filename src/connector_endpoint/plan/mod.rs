@@ -183,7 +183,7 @@ pub(super) fn find_endpoint<'a>(want: &Desired, seen: &'a Observed, past: &Past)
         return Some(endpoint);
     }
     let all = seen.endpoints.present()?;
-    let marked = |endpoint: &&Endpoint| matches!(mark(endpoint), Mark::Of(hash, _) if hash == want.owner.hash);
+    let marked = |endpoint: &&Endpoint| mark(endpoint).names(&want.owner);
     all.iter()
         .find(marked)
         .or_else(|| all.iter().find(|endpoint| past.cached.endpoint.as_ref() == Some(&endpoint.id)))
@@ -209,7 +209,7 @@ fn claim(want: &Desired, endpoint: &Endpoint, past: &Past) -> Claim {
     let known = past.cached.endpoint.as_ref() == Some(&endpoint.id);
     match mark {
         Mark::None if own_name || known => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => want.owner.claim(&mark, &want.adoption),
+        Mark::None | Mark::Released(_) | Mark::Of(..) => want.owner.claim(&mark, &want.adoption),
     }
 }
 

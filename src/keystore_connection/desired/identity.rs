@@ -6,8 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     api::v1alpha1::{
-        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, DeletionPolicy, UkoServer,
-        UkoServerAuthenticationType, UkoSpec,
+        AzureIdentityType, AzureKeystoreConnectionSpec, AzureSpec, UkoServer, UkoServerAuthenticationType, UkoSpec,
     },
     clouds::{
         azure::{Credential, Proof},
@@ -50,18 +49,13 @@ pub(in crate::keystore_connection) enum Target {
 
 /// What only spec or policy file can mend. The first one found; nothing outside is touched while it stands.
 pub(super) fn refusal(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Policy) -> Option<Fault> {
-    not_yet_supported(spec).or_else(|| same_identity(spec)).or_else(|| not_allowed(spec, namespace, policy))
+    same_identity(spec).or_else(|| not_allowed(spec, namespace, policy))
 }
 
 /// An identity of a kind that this version cannot use: then nobody else is asked either.
 pub(super) fn unsupported(operator: &Result<Credential, Fault>, login: &Result<Login, Fault>) -> Option<Fault> {
     let faults = [operator.as_ref().err(), login.as_ref().err()];
     faults.into_iter().flatten().find(|fault| fault.is_not_yet_supported()).cloned()
-}
-
-fn not_yet_supported(spec: &AzureKeystoreConnectionSpec) -> Option<Fault> {
-    (spec.deletion_policy == Some(DeletionPolicy::Delete))
-        .then(|| Fault::not_yet_supported("spec.deletionPolicy: Delete", "Set Retain or remove it."))
 }
 
 /// Whoever holds the operator's rights on ARM could give UKO's principal any right, and the other way round.

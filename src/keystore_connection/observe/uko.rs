@@ -100,7 +100,7 @@ async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVault
 
 /// By our mark, then by Key Vault, then by exact name.
 pub(in crate::keystore_connection) fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
-    let marked = |keystore: &&Keystore| matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash);
+    let marked = |keystore: &&Keystore| Mark::find(&keystore.description).names(&want.owner);
     let same_vault = |keystore: &&Keystore| {
         let is =
             |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));

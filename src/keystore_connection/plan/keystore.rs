@@ -104,7 +104,7 @@ fn claim(case: Case<'_>, keystore: &Keystore) -> Claim {
     let mark = Mark::find(&keystore.description);
     match mark {
         Mark::None if case.past.keystore.as_ref() == Some(&keystore.id) => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
+        Mark::None | Mark::Released(_) | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
     }
 }
 

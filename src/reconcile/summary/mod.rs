@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Longer counting would only rewrite status; the waits have reached their maximum.
-const ATTEMPTS_MAX: u32 = 8;
+pub(super) const ATTEMPTS_MAX: u32 = 8;
 /// A missing role or a policy may just be spreading; for this long it counts as progress.
 const PERSON_GRACE: Duration = Duration::from_mins(5);
 
@@ -206,7 +206,8 @@ fn fault_of<'a, S>(stage: &'a Stage<S>, tried: Option<&'a Done>) -> Option<&'a F
     }
 }
 
-fn last_failure(fault: &Fault, now: Timestamp) -> Option<LastFailure> {
+/// What a support case needs to know of a fault of a cloud.
+pub(super) fn last_failure(fault: &Fault, now: Timestamp) -> Option<LastFailure> {
     fault.call.as_ref().map(|call| LastFailure {
         operation: call.operation.clone(),
         code: call.code.clone(),

@@ -125,6 +125,12 @@ impl World {
         serde_json::to_value(patched).unwrap()
     }
 
+    /// The same where the API server may refuse it.
+    pub(crate) async fn try_merge(&self, kind: &str, name: &str, patch: &Value) -> Result<(), String> {
+        let patched = self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        patched.map(drop).map_err(|error| error.to_string())
+    }
+
     /// Takes an object's status away, as a restore from a backup does.
     pub(crate) async fn wipe_status(&self, kind: &str, name: &str) {
         let nothing = Patch::Merge(json!({ "status": null }));
@@ -134,6 +140,21 @@ impl World {
     /// Deletes an object.
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Deletes the namespace with everything in it.
+    pub(crate) async fn delete_namespace(&self) {
+        self.namespaces().delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// How far the namespace is; none once it is gone.
+    pub(crate) async fn namespace_phase(&self) -> Option<String> {
+        let namespace = self.namespaces().get_opt(&self.namespace).await.unwrap()?;
+        Some(namespace.data.to_string())
+    }
+
+    fn namespaces(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &api_resource("Namespace"))
     }
 
     /// An object as it is now.
@@ -229,10 +250,9 @@ impl World {
     }
 
     async fn create_namespace(&self) {
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &api_resource("Namespace"));
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
         let object = serde_json::from_value(namespace).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
+        self.namespaces().create(&PostParams::default(), &object).await.unwrap();
     }
 
     /// What the world looks like, for a failed test.

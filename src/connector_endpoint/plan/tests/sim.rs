@@ -30,7 +30,7 @@ use crate::{
         look::Look,
         scenario::{pace, patched},
         secrets::Secrets,
-        stage::{Plan, Verdict, Word},
+        stage::{Plan, Seen, Verdict, Word},
         summary::Done,
         wake::Key,
     },
@@ -90,7 +90,7 @@ pub(super) fn in_case<R>(
         Some(Secret { data: Some(data.collect()), ..Secret::default() })
     };
     let secrets = world.secrets.iter().map(|(name, keys)| (name.clone(), Ok(secret(keys)))).collect();
-    let found = Found { secrets: Secrets::holding("keys", secrets), used_by: world.used_by.clone() };
+    let found = Found { secrets: Secrets::holding("keys", secrets), used_by: Seen::Present(world.used_by.clone()) };
     let want = Desired::parse(object, &key, "cluster", &found);
     let before = status.memory.clone().unwrap_or_default();
     let inputs = format!("{}{:?}", serde_json::to_string(&object.spec).unwrap(), world.secrets);

@@ -42,7 +42,7 @@ fn credentials_are_told_apart_from_outages() {
     let stage = ConditionType::CredentialsValid;
     assert_eq!(says(stage, json!({}), |_| {}), "Met SignedIn");
     assert_eq!(says(stage, json!({}), |world| world.secrets.clear()), "Blocked SecretNotFound Invalid");
-    assert_eq!(says(stage, json!({"deletionPolicy": "Delete"}), |_| {}), "Blocked NotYetSupported Invalid");
+    assert_eq!(says(stage, json!({"deletionPolicy": "Delete"}), |_| {}), "Met SignedIn");
     let profile = json!({"authentication": {"type": "TrustedProfile", "apiKey": null, "trustedProfile": {"id": "Profile-1", "serviceAccountRef": {"name": "a"}}}});
     assert_eq!(says(stage, profile, |_| {}), "Blocked NotYetSupported Invalid");
     let mut sim = Sim::of(json!({}), World::default());

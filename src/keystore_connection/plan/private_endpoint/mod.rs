@@ -162,7 +162,7 @@ fn claim(case: Case<'_>, endpoint: &PrivateEndpoint) -> Claim {
     match mark {
         // The id stands in status, so it was ours; someone took the tags off.
         Mark::None if case.past.private_endpoint.as_ref().is_some_and(|id| id.same_as(&endpoint.id)) => Claim::Ours,
-        Mark::None | Mark::Released | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
+        Mark::None | Mark::Released(_) | Mark::Of(..) => case.want.owner.claim(&mark, &case.want.adoption),
     }
 }
 

@@ -62,7 +62,6 @@ fn the_object_id_must_be_the_one_of_the_principals_own_token() {
 fn what_the_policy_or_the_version_refuses_is_told_and_nothing_is_looked_at() {
     for (spec, policy, reason) in [
         (json!({}), "", "TargetNotAllowed"),
-        (json!({"deletionPolicy": "Delete"}), "allow", "NotYetSupported"),
         (
             json!({"azure": {"identity": {"servicePrincipal": {"clientId": "33333333-3333-4333-8333-333333333333"}}}}),
             "allow",

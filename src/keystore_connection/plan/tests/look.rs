@@ -375,12 +375,12 @@ pub(super) fn as_read(have: &Endpoint, want: &Desired) -> PrivateEndpoint {
     let mark = match have.whose {
         Whose::Ours => Mark::Of(want.owner.hash.clone(), want.owner.object.clone()),
         Whose::Nobodys => Mark::None,
-        Whose::Released => Mark::Released,
+        Whose::Released => Mark::Released(String::new()),
         Whose::Others => Mark::Of(other().hash, other().object),
     };
     match mark {
         Mark::None => {}
-        Mark::Released => {
+        Mark::Released(_) => {
             tags.insert(OWNER_TAG.to_owned(), "released".to_owned());
         }
         Mark::Of(hash, object) => {

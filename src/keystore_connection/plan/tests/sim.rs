@@ -193,6 +193,7 @@ impl Sim {
                     tested: None,
                     announced: None,
                     quick: true,
+                    noted: false,
                 };
             }
         }
@@ -210,7 +211,7 @@ impl Sim {
             Some(step) => self.act(want, past, step, pending, now),
             None => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, announced, quick: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false, noted: false }
     }
 
     fn act(
