@@ -266,9 +266,9 @@ mod tests {
         let other = Owner::new("cluster", "AzureKeystoreConnection", "keys", "heir");
         let [tag, object] = owner().released_tags();
         for mark in [Mark::find(&format!("text\n{}", owner().released())), Mark::from_parts(&tag, &object)] {
-            assert_eq!(owner().claim(&mark, AdoptionPolicy::Never), Claim::Adoptable);
-            assert!(matches!(other.claim(&mark, AdoptionPolicy::Never), Claim::Refused(_)));
-            assert_eq!(other.claim(&mark, AdoptionPolicy::IfUnowned), Claim::Adoptable);
+            assert_eq!(owner().claim(&mark, &never()), Claim::Adoptable);
+            assert!(matches!(other.claim(&mark, &never()), Claim::Refused(_)));
+            assert_eq!(other.claim(&mark, &if_unowned()), Claim::Adoptable);
             assert!(mark.names(&owner()) && !mark.names(&other));
         }
         let long = Owner::new("c", "AzureKeystoreConnection", &"n".repeat(63), &"m".repeat(63));
