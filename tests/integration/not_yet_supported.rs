@@ -53,7 +53,9 @@ async fn each_value_of_a_connection_that_is_not_acted_on_is_refused_and_calls_no
 
     // Put right, it goes its way.
     world.apply_value(&world.fixture.endpoint).await.unwrap();
-    world.merge(CONNECTION, "payments-0", &json!({"spec": {"keyEncryptionKey": {"policy": "Observe"}}})).await;
+    let mut right = world.fixture.connection["spec"]["azure"]["identity"].clone();
+    right["workloadIdentity"] = Value::Null;
+    world.merge(CONNECTION, "payments-0", &json!({"spec": {"azure": {"identity": right}}})).await;
     world.hears(connection("Ready", "True/KeysCanFlow").of("payments-0")).await;
 }
 
@@ -61,15 +63,13 @@ async fn each_value_of_a_connection_that_is_not_acted_on_is_refused_and_calls_no
 async fn each_value_of_an_endpoint_that_is_not_acted_on_is_refused_and_calls_nobody() {
     let world = World::start("not-yet-endpoint").await;
     let profile = json!({"authentication": {"type": "TrustedProfile", "apiKey": null, "trustedProfile": {"id": "Profile-7d2c1f0e-5b4a-4c3d-9e8f-1a2b3c4d5e6f", "serviceAccountRef": {"name": "uko"}}}});
-    {
-        let (name, change, field) = ("profile", profile, "spec.authentication.type: TrustedProfile");
-        let mut object = world.fixture.endpoint.clone();
-        object["metadata"]["name"] = json!(name);
-        merge(&mut object["spec"], &change);
-        world.apply_value(&object).await.unwrap();
-        let told = endpoint("CredentialsValid", REASON).of(name).stalled();
-        world.hears(told.says(&[field, "is not supported by this version"])).await;
-    }
+    let mut object = world.fixture.endpoint.clone();
+    object["metadata"]["name"] = json!("profile");
+    merge(&mut object["spec"], &profile);
+    world.apply_value(&object).await.unwrap();
+    let told = endpoint("CredentialsValid", REASON).of("profile").stalled();
+    let field = "spec.authentication.type: TrustedProfile";
+    world.hears(told.says(&[field, "is not supported by this version"])).await;
     assert_eq!(world.cloud.requests_after(0).await, Vec::<Value>::new(), "nothing outside may be called");
 
     let key = json!({"spec": {"authentication": {"type": "APIKey", "trustedProfile": null, "apiKey": {"secretRef": {"name": "ibm-cloud"}}}}});

@@ -78,7 +78,7 @@ pub(super) async fn pass(
         Next::Blocked(fault) => (Came::Blocked(fault), Vec::new()),
         Next::Over => (Came::Over, remaining.iter().map(|what| left(what)).collect()),
     };
-    let interval = connections.interval(object);
+    let interval = shared.pace.interval(object.spec.interval_seconds);
     Farewell { status, came, steps: steps.iter().map(Describe::describe).collect(), news, interval }
 }
 
