@@ -245,7 +245,7 @@ pub(crate) fn left(what: &str) -> Event {
 pub(crate) fn abandoned(remains: &[String]) -> Event {
     let what = if remains.is_empty() { "whatever it made outside".to_owned() } else { remains.join(", ") };
     let note = format!("Let go by uko-operator.io/abandon. Left behind, with its marks: {what}. Remove it by hand.");
-    event(EventType::Warning, "Abandoned", "Abandon", note)
+    event(EventType::Warning, "Abandoned", "Delete", note)
 }
 
 /// Events of one reason and one action become one, and only the first is told: so each thing has an action of its own.
