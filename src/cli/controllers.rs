@@ -27,6 +27,7 @@ use crate::{
         locks::Locks,
         metrics::Metrics,
         pace::PaceSettings,
+        release::Retained,
         secrets, status,
         wake::Wakes,
     },
@@ -63,11 +64,13 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         shared: Arc::clone(&shared),
         clouds: clouds.clone(),
         status_schema: endpoint_schema,
+        retained: Retained::default(),
     });
     let connections = Arc::new(KeystoreConnections {
         shared,
         clouds,
         status_schema: connection_schema,
+        retained: Retained::default(),
         policy: operator.policy.clone(),
         operations: Operations::default(),
     });

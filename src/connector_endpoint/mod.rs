@@ -7,6 +7,7 @@ mod desired;
 mod observe;
 mod plan;
 pub mod reasons;
+mod release;
 mod report;
 mod resolve;
 
@@ -35,8 +36,10 @@ use crate::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
         farewell::{Farewell, Ledger},
-        finalizer::asks_for_cleanup,
+        fault::Fault,
+        finalizer::Ending,
         look::{Look, recreate_requested},
+        release::Retained,
         span::{self, stage},
         stage::Plan,
         summary::Done,
@@ -52,6 +55,8 @@ pub(crate) struct ConnectorEndpoints {
     pub clouds: Clouds,
     /// The schema of the status.
     pub status_schema: Option<JSONSchemaProps>,
+    /// What is needed to give up the marks of objects that are gone.
+    pub retained: Retained<ConnectorEndpoint>,
 }
 
 /// What one look and what followed from it gave.
@@ -88,9 +93,17 @@ impl Controller for ConnectorEndpoints {
         resolve::names(object)
     }
 
-    fn asks_for_cleanup(object: &ConnectorEndpoint) -> bool {
+    fn ending(object: &ConnectorEndpoint) -> Ending {
         let spec = &object.spec;
-        asks_for_cleanup(spec.deletion_policy, spec.mode, spec.suspend)
+        Ending::of(spec.deletion_policy, spec.mode, spec.suspend)
+    }
+
+    fn retained(&self) -> &Retained<ConnectorEndpoint> {
+        &self.retained
+    }
+
+    async fn release(&self, object: &ConnectorEndpoint, key: &Key) -> Result<usize, Fault> {
+        Box::pin(release::pass(self, object, key)).await
     }
 
     fn ledger(status: &mut ConnectorEndpointStatus) -> Ledger<'_> {

@@ -9,6 +9,7 @@ mod observe;
 mod operations;
 mod plan;
 pub mod reasons;
+mod release;
 mod report;
 mod resolve;
 mod usage;
@@ -47,10 +48,11 @@ use crate::{
         driver::{self, Controller, Report, Shared, lock_owner},
         farewell::{Farewell, Ledger},
         fault::Fault,
-        finalizer::asks_for_cleanup,
+        finalizer::Ending,
         look::{Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
+        release::Retained,
         span::{self, stage},
         stage::Plan,
         summary::Done,
@@ -79,6 +81,8 @@ pub(crate) struct KeystoreConnections {
     pub policy: watch::Receiver<PolicyState>,
     /// Writes that Azure is still working on.
     pub operations: Operations,
+    /// What is needed to give up the marks of objects that are gone.
+    pub retained: Retained<AzureKeystoreConnection>,
 }
 
 /// What plan reads of the object's own past: ids that status caches, and its memory.
@@ -177,9 +181,17 @@ impl Controller for KeystoreConnections {
         resolve::names(object)
     }
 
-    fn asks_for_cleanup(object: &AzureKeystoreConnection) -> bool {
+    fn ending(object: &AzureKeystoreConnection) -> Ending {
         let spec = &object.spec;
-        asks_for_cleanup(spec.deletion_policy, spec.mode, spec.suspend)
+        Ending::of(spec.deletion_policy, spec.mode, spec.suspend)
+    }
+
+    fn retained(&self) -> &Retained<AzureKeystoreConnection> {
+        &self.retained
+    }
+
+    async fn release(&self, object: &AzureKeystoreConnection, key: &Key) -> Result<usize, Fault> {
+        Box::pin(release::pass(self, object, key)).await
     }
 
     fn ledger(status: &mut AzureKeystoreConnectionStatus) -> Ledger<'_> {

@@ -17,7 +17,7 @@ use super::{
     driver::{Controller, Report, forget, now, publish, retry, say, timely},
     farewell::{self, Came, Frame, abandoned, conclude, unguarded, worth_telling},
     fault::Fault,
-    finalizer::{self, Patched, Standing, unread_asks_for_cleanup},
+    finalizer::{self, Ending, Patched, Standing, unread_asks_for_cleanup},
     metrics::Outcome,
     pace::jittered,
     status::MANAGER,
@@ -35,7 +35,7 @@ pub(super) type Looked = (Outcome, Action);
 /// Does what the object's standing asks for; none when it is alive and needs nothing of this.
 pub(super) async fn attend<C: Controller>(controller: &C, api: &Api<C::Object>, object: &C::Object) -> Option<Looked> {
     let key = (object.namespace().unwrap_or_default(), object.name_any());
-    match Standing::of(object.meta(), C::asks_for_cleanup(object)) {
+    match Standing::of(object.meta(), C::ending(object) == Ending::Remove) {
         Standing::Alive => None,
         Standing::Unguarded => Some(guard(controller, api, object, &key).await),
         Standing::Free => Some(free(controller, api, object.meta()).await),

@@ -30,11 +30,13 @@ use super::{
     deletion::{Looked, attend, attend_unread},
     farewell::{Farewell, Ledger},
     fault::Fault,
+    finalizer::Ending,
     fingerprint::Fingerprints,
     leadership::Leadership,
     locks::Locks,
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
+    release::{self, Retained},
     span,
     status::{self, Written},
     summary::{outcome, transitions},
@@ -102,8 +104,12 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
     fn names(object: &Self::Object) -> Names;
-    /// Whether the spec asks for what was made to go with the object, and lets us touch it.
-    fn asks_for_cleanup(object: &Self::Object) -> bool;
+    /// What becomes of what was made when the object is deleted.
+    fn ending(object: &Self::Object) -> Ending;
+    /// Objects whose marks are given up when they are gone.
+    fn retained(&self) -> &Retained<Self::Object>;
+    /// Gives up the marks of an object that is gone; answers how many.
+    fn release(&self, object: &Self::Object, key: &Key) -> impl Future<Output = Result<usize, Fault>> + Send;
     /// What both kinds' statuses have in common.
     fn ledger(status: &mut Self::Status) -> Ledger<'_>;
     /// What status knows to be outside, in words.
@@ -129,7 +135,7 @@ pub(crate) async fn run<C: Controller>(controller: Arc<C>, namespaces: BTreeSet<
     // One stream a namespace into one store would empty it at each list, so each has a store and the appliers share the rest.
     let scopes = apis.into_iter().zip(namespaces.into_iter().map(Some).chain(std::iter::repeat(None)));
     let appliers = scopes.map(|(api, namespace)| apply_in(Arc::clone(&controller), api, namespace, stop.clone()));
-    join_all(appliers).await;
+    futures::join!(join_all(appliers), release::run(controller.as_ref(), stop.clone()));
 }
 
 async fn apply_in<C: Controller>(
@@ -139,7 +145,8 @@ async fn apply_in<C: Controller>(
     stop: CancellationToken,
 ) {
     let (store, writer) = reflector::store();
-    let gone = Arc::clone(&controller);
+    let (gone, listing) = (Arc::clone(&controller), Arc::clone(&controller));
+    let (scope, listed) = (namespace.clone(), store.clone());
     let watched = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| {
@@ -149,9 +156,17 @@ async fn apply_in<C: Controller>(
         .inspect(move |event| {
             if let Ok(watcher::Event::Delete(object)) = event {
                 forget(gone.as_ref(), &key_of(object));
+                gone.retained().gone(&key_of(object), &object.metadata);
             }
         })
         .reflect(writer)
+        .inspect(move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone)) {
+                let here = |key: &Key| scope.as_ref().is_none_or(|namespace| *namespace == key.0);
+                let known = |key: &Key| listed.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
+                listing.retained().keep(|key| !here(key) || known(key));
+            }
+        })
         .applied_objects()
         .predicate_filter(what_matters::<C>, PredicateConfig::default())
         .filter_map(|object| {
@@ -275,6 +290,7 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> Looked {
         }
     };
     span::generation(object.meta().generation);
+    controller.retained().remember(key, &object, C::ending(&object));
     if let Some(looked) = attend(controller, &api, &object).await {
         return looked;
     }

@@ -58,14 +58,29 @@ fn is_abandoned(metadata: &ObjectMeta) -> bool {
     annotations.and_then(|all| all.get(ABANDON)).is_some_and(|value| value == "true")
 }
 
-/// Whether a spec asks for what it made to go with it, and lets us touch it.
-pub(crate) fn asks_for_cleanup(deletion: Option<DeletionPolicy>, mode: Option<Mode>, suspend: Option<bool>) -> bool {
-    deletion.unwrap_or_default() == DeletionPolicy::Delete
-        && mode.unwrap_or_default() == Mode::Manage
-        && !suspend.unwrap_or_default()
+/// What becomes of the things outside when an object is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They go with it.
+    Remove,
+    /// They stay, and their marks are given up.
+    Release,
+    /// They stay as they are: nothing may be written.
+    Leave,
 }
 
-/// The same of a spec that this version cannot read: a word that it does not know asks for nothing.
+impl Ending {
+    /// Decided on three words of the spec.
+    pub(crate) fn of(deletion: Option<DeletionPolicy>, mode: Option<Mode>, suspend: Option<bool>) -> Self {
+        match (mode.unwrap_or_default(), suspend.unwrap_or_default(), deletion.unwrap_or_default()) {
+            (Mode::Plan, _, _) | (_, true, _) => Self::Leave,
+            (Mode::Manage, false, DeletionPolicy::Delete) => Self::Remove,
+            (Mode::Manage, false, DeletionPolicy::Retain) => Self::Release,
+        }
+    }
+}
+
+/// Whether a spec that this version cannot read asks for a removal: a word that it does not know asks for nothing.
 pub(crate) fn unread_asks_for_cleanup(object: &Value) -> bool {
     let member = |name: &str| object.get("spec").and_then(|spec| spec.get(name));
     member("deletionPolicy").and_then(Value::as_str) == Some("Delete")
@@ -162,8 +177,11 @@ mod tests {
             (json!({}), None, None, None, false),
         ] {
             assert_eq!(unread_asks_for_cleanup(&json!({ "spec": spec })), asks, "{spec}");
-            assert_eq!(asks_for_cleanup(deletion, mode, suspend), asks, "{spec}");
+            assert_eq!(Ending::of(deletion, mode, suspend) == Ending::Remove, asks, "{spec}");
         }
+        assert_eq!(Ending::of(None, None, None), Ending::Release);
+        assert_eq!(Ending::of(None, Some(Mode::Plan), None), Ending::Leave);
+        assert_eq!(Ending::of(None, None, Some(true)), Ending::Leave);
         for odd in [json!(null), json!({"spec": 3}), json!({"spec": {"deletionPolicy": "Purge"}})] {
             assert!(!unread_asks_for_cleanup(&odd), "{odd}");
         }

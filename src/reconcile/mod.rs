@@ -17,6 +17,7 @@ pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
 pub mod reasons;
+pub(crate) mod release;
 #[cfg(test)]
 pub(crate) mod scenario;
 pub(crate) mod secrets;

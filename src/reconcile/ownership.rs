@@ -16,7 +16,6 @@ const RELEASED: &str = "released";
 pub(crate) const TAKE_OVER: &str = "take-over";
 /// UKO's descriptions end at 200; 110 are the user's, one is a line break, the rest is the mark.
 const MARK_MAX: usize = 89;
-#[cfg(test)] // XX
 /// Longest value of an Azure tag.
 const TAG_MAX: usize = 256;
 /// Length of an owner hash.
@@ -81,20 +80,17 @@ impl Owner {
         cut(&format!("{PREFIX}{} {}", self.hash, self.object), MARK_MAX)
     }
 
-    #[cfg(test)] // XX
     /// What a mark becomes when its object is deleted and the thing stays: the owner's hash stays readable, so that the same
     /// owner can take it back under any policy. One line, at most 89 characters.
     pub(crate) fn released(&self) -> String {
         cut(&format!("{PREFIX}{RELEASED} {}", self.released_object()), MARK_MAX)
     }
 
-    #[cfg(test)] // XX
     /// The same for the tags of a private endpoint: what its owner tag becomes, and its object tag.
     pub(crate) fn released_tags(&self) -> [String; 2] {
         [RELEASED.to_owned(), cut(&self.released_object(), TAG_MAX)]
     }
 
-    #[cfg(test)] // XX
     fn released_object(&self) -> String {
         format!("{} {}", self.hash, self.object)
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     World,
-    fixture::{add, at},
+    fixture::{add, at, sample},
     story::{CONNECTION, ENDPOINT, KEK, NAME, Told, VAULT, condition, connection, endpoint, text},
 };
 
@@ -17,9 +17,12 @@ pub(crate) async fn ready_to_go(name: &str) -> World {
     world
 }
 
+/// The fixture with what the sample adds.
 fn says_delete(world: &mut World) {
-    for object in [&mut world.fixture.endpoint, &mut world.fixture.connection] {
-        add(object, "/spec", "deletionPolicy", json!("Delete"));
+    let sample = sample("delete-with-the-object.yaml");
+    for (object, from) in [&mut world.fixture.endpoint, &mut world.fixture.connection].into_iter().zip(&sample) {
+        assert_eq!(object["kind"], from["kind"]);
+        add(object, "/spec", "deletionPolicy", at(from, "/spec/deletionPolicy").clone());
     }
     add(&mut world.fixture.endpoint, "/spec", "allowedSources", json!(["10.0.0.0/8"]));
 }

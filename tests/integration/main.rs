@@ -35,6 +35,7 @@ mod outages;
 mod ownership;
 mod process;
 mod refusals;
+mod release;
 mod samples;
 mod standing;
 mod team_chart;

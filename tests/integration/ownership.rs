@@ -53,6 +53,8 @@ async fn what_others_own_is_never_touched_and_what_nobody_owns_only_if_the_spec_
     world.is_ready().await;
     let made = ids(&world).await;
     for kind in [CONNECTION, ENDPOINT] {
+        // Suspended, so that even the marks stay.
+        world.merge(kind, NAME, &json!({"spec": {"suspend": true}})).await;
         world.delete(kind, NAME).await;
         assert_eq!(world.get(kind, NAME).await, None, "Retain needs no finalizer");
     }

@@ -128,18 +128,23 @@ async fn look(satellite: Result<&Satellite, &Fault>, want: &Desired, past: &Past
         Ok(_) => return Remains::default(),
         Err(fault) => return Remains { connectors: Seen::Unknown(fault.clone()), insides: Vec::new() },
     };
-    let connectors = match (&want.connector, &past.cached.connector) {
-        (ConnectorWanted::Id(id), _) | (ConnectorWanted::Named { .. }, Some(id)) => Seen::Present(vec![id.clone()]),
-        (ConnectorWanted::Named { name, region }, None) => {
-            let found = satellite.connectors_named(name, region).await;
-            Seen::always(found.map(|all| all.into_iter().map(|connector| connector.id).collect::<Vec<_>>()))
-        }
-    };
+    let connectors = Seen::always(connectors(satellite, want, past).await);
     let mut insides = Vec::new();
     for connector in connectors.present().into_iter().flatten() {
         insides.push(inside(satellite, want, connector).await);
     }
     Remains { connectors, insides }
+}
+
+/// The connectors in which something of ours may be.
+pub(super) async fn connectors(satellite: &Satellite, want: &Desired, past: &Past) -> Result<Vec<ConnectorId>, Error> {
+    match (&want.connector, &past.cached.connector) {
+        (ConnectorWanted::Id(id), _) | (ConnectorWanted::Named { .. }, Some(id)) => Ok(vec![id.clone()]),
+        (ConnectorWanted::Named { name, region }, None) => {
+            let all = satellite.connectors_named(name, region).await?;
+            Ok(all.into_iter().map(|connector| connector.id).collect())
+        }
+    }
 }
 
 async fn inside(satellite: &Satellite, want: &Desired, connector: &ConnectorId) -> Inside {

@@ -213,6 +213,11 @@ fn claim(want: &Desired, endpoint: &Endpoint, past: &Past) -> Claim {
     }
 }
 
+/// Whether it carries our mark.
+pub(super) fn is_marked_ours(want: &Desired, endpoint: &Endpoint) -> bool {
+    matches!(mark(endpoint), Mark::Of(hash, _) if hash == want.owner.hash)
+}
+
 /// Whether nobody else owns it.
 pub(super) fn is_ours(want: &Desired, endpoint: &Endpoint, past: &Past) -> bool {
     claim(want, endpoint, past) == Claim::Ours

@@ -59,7 +59,11 @@ async fn keystores(
 }
 
 /// Ours by mark in every vault that fits, and whatever bears the id in status. Each is read once more: a list has no version.
-async fn find(uko: &Uko, want: &Desired, known: &Known) -> Result<Vec<(UkoVaultId, Keystore)>, Error> {
+pub(in crate::keystore_connection) async fn find(
+    uko: &Uko,
+    want: &Desired,
+    known: &Known,
+) -> Result<Vec<(UkoVaultId, Keystore)>, Error> {
     uko.sign_in().await?;
     let named = match &want.uko_vault {
         UkoVaultWanted::Id(id) => uko.vault(id).await?.into_iter().collect(),

@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::events::Event;
 use tokio::time::Instant;
 
+pub(super) use self::look::find as find_keystores;
 use self::plan::{Case, Known, Remains, Step, is_our_keystore, part};
 use super::{
     KeystoreConnections,
@@ -82,7 +83,8 @@ pub(super) async fn pass(
     Farewell { status, came, steps: steps.iter().map(Describe::describe).collect(), news, interval }
 }
 
-fn known(status: &AzureKeystoreConnectionStatus) -> Known {
+/// What status says was ours.
+pub(super) fn known(status: &AzureKeystoreConnectionStatus) -> Known {
     let (azure, uko) = (status.azure.as_ref(), status.uko.as_ref());
     Known {
         keystore: uko.and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
@@ -159,14 +161,14 @@ impl KeystoreConnections {
                 self.operations.follow(owner, arm.delete_private_endpoint(id).await?);
                 Ok(())
             }
-            (Step::ReleaseConnectorEndpoint(name), _, _) => self.release(known, name, key).await,
+            (Step::ReleaseConnectorEndpoint(name), _, _) => self.let_go(known, name, key).await,
             (Step::DisconnectKeystore { .. }, None, _)
             | (Step::DeleteDnsZoneGroup(_) | Step::DeletePrivateEndpoint { .. }, _, None) => Ok(()),
         }
     }
 
     /// Read afresh, so that the ids of other keystores stay.
-    async fn release(&self, known: &Known, name: &str, key: &Key) -> Result<(), Fault> {
+    async fn let_go(&self, known: &Known, name: &str, key: &Key) -> Result<(), Fault> {
         let all = usage::endpoints(&self.shared.kube, &key.0).await?;
         for endpoint in all.iter().filter(|endpoint| endpoint.metadata.name.as_deref() == Some(name)) {
             let mut keystores = usage::keystores(endpoint.metadata.annotations.as_ref());

@@ -37,7 +37,7 @@ pub(super) struct Remains {
 }
 
 /// What status says was ours.
-pub(super) struct Known {
+pub(in crate::keystore_connection) struct Known {
     /// The keystore.
     pub keystore: Option<KeystoreId>,
     /// The UKO vault it is in.
