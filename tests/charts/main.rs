@@ -3,9 +3,11 @@
 //! In: `charts/`, the real helm and helm-docs. Out: what a user would get. Never: a cluster; that is in `tests/integration/`.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed unwrap is a failed test")]
 
+mod deploy;
 mod helm;
 mod operator;
 mod operator_rights;
 mod readme;
+mod team;
 #[path = "../tools/mod.rs"]
 mod tools;

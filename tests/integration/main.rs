@@ -12,6 +12,10 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod argocd;
+#[path = "../argocd/lua.rs"]
+#[expect(dead_code, reason = "the actions are tested on fixtures")]
+mod argocd_lua;
 mod change;
 mod claims;
 mod cluster;
@@ -38,5 +42,6 @@ mod refusals;
 mod release;
 mod samples;
 mod standing;
-mod team_chart;
+#[path = "../tools/mod.rs"]
+mod tools;
 mod variants;

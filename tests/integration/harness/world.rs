@@ -2,7 +2,10 @@
 //!
 //! In: a name. Out: what a user can do and see. Never: shared with another test, the cluster apart.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    process::Output,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use kube::{
     Api, Client,
@@ -16,6 +19,7 @@ use super::{
     Cloud, Cluster, Fixture, Operator, Options, api_resource,
     eventually::{DEADLINE, try_eventually},
     fixture::{at, documents},
+    folder::Folder,
     leaks,
     story::{condition, says, text},
 };
@@ -117,6 +121,16 @@ impl World {
         let patch = Patch::Apply(object);
         let applied = self.api(kind).patch(name, &user, &patch).await?;
         Ok(serde_json::to_value(applied).unwrap())
+    }
+
+    /// kubectl with one object on its standard input, in this namespace.
+    pub(crate) fn kubectl_with(&self, arguments: &[&str], object: &Value) -> Output {
+        let file = Folder::new("kubectl").join("object.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        let mut command = self.cluster.kubectl(&["--namespace", &self.namespace]);
+        // kubectl's own record of what was applied, one line of JSON, is written another way by each of its two ways to apply.
+        command.env("KUBECTL_EXTERNAL_DIFF", "diff -u -N --ignore-matching-lines=kind");
+        command.args(arguments).arg("--filename").arg(file).output().unwrap()
     }
 
     /// Merges a patch into an object.

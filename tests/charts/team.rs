@@ -1,8 +1,8 @@
 //! `charts/keystore-connection`: what a team's values become, and which rights they give the operator.
 //!
-//! In: values. Out: what Helm renders. Never: a cluster; `helm_waits.rs` installs it.
+//! In: values. Out: what Helm renders. Never: a cluster; `tests/integration/helm_waits.rs` installs it.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Value, json};
 use uko_operator::api::{
@@ -10,14 +10,30 @@ use uko_operator::api::{
     v1alpha1::crds,
 };
 
-use crate::harness::{
-    Helm,
-    fixture::{documents, sample},
-    helm::{chart, tool},
-    story::{CONNECTION, ENDPOINT, text},
-};
+use crate::helm::{chart, template};
 
+const CONNECTION: &str = "AzureKeystoreConnection";
+const ENDPOINT: &str = "ConnectorEndpoint";
 const CHART: &str = "keystore-connection";
+
+/// What these values become, or what Helm complains of.
+fn rendered(values: &Value) -> Result<Vec<Value>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("values.yaml");
+    fs::write(&file, values.to_string()).unwrap(); // JSON is YAML
+    template(CHART, &["--values", file.to_str().unwrap()]).map(|text| serde_yaml::from_multiple(&text).unwrap())
+}
+
+/// The first document of one sample.
+fn sample(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples").join(file);
+    let mut documents: Vec<Value> = serde_yaml::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
+    documents.remove(0)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
 
 fn guid() -> Value {
     json!("00000000-0000-4000-8000-000000000000")
@@ -25,7 +41,7 @@ fn guid() -> Value {
 
 /// The sample with every member of every union, so that every field that can name something names something of its own.
 fn whole_connection() -> Value {
-    let mut spec = sample("azure-keystore-connection.yaml").remove(0)["spec"].take();
+    let mut spec = sample("azure-keystore-connection.yaml")["spec"].take();
     spec["azure"]["servicePrincipal"]["passwordSecretRef"]["name"] = json!("one");
     spec["azure"]["identity"] = json!({
         "type": "ServicePrincipal",
@@ -51,7 +67,7 @@ fn whole_connection() -> Value {
 }
 
 fn whole_endpoint() -> Value {
-    let mut spec = sample("connector-endpoint.yaml").remove(0)["spec"].take();
+    let mut spec = sample("connector-endpoint.yaml")["spec"].take();
     spec["authentication"] = json!({
         "type": "APIKey",
         "apiKey": {"secretRef": {"name": "nine"}},
@@ -113,7 +129,7 @@ fn the_role_names_exactly_what_the_operator_reads_for_each_field_that_can_name_s
         "azureKeystoreConnections": {"payments": {"spec": whole_connection()}},
         "operator": {"namespace": "system", "serviceAccount": "the-operator"},
     });
-    let objects = Helm::with(&values).template(CHART, "keys").unwrap();
+    let objects = rendered(&values).unwrap();
     let read = read_by_the_operator(&objects);
     assert_eq!((read.secrets.len(), read.service_accounts.len()), (9, 3), "each field names something of its own");
     assert_eq!(rule(&objects, "secrets"), Some((read.secrets, json!(["get", "list", "watch"]))));
@@ -124,18 +140,15 @@ fn the_role_names_exactly_what_the_operator_reads_for_each_field_that_can_name_s
     let binding = objects.iter().find(|object| text(object, "/kind") == "RoleBinding").unwrap();
     assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "the-operator", "namespace": "system"}]));
     assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
-    assert!(
-        objects.iter().all(|object| text(object, "/metadata/namespace") == "keys"),
-        "nothing outside the namespace"
-    );
+    assert!(objects.iter().all(|object| text(object, "/metadata/namespace") == "ops"), "nothing outside the namespace");
     assert_eq!(objects.len(), 4);
 }
 
 #[test]
 fn the_example_shares_what_two_vaults_have_in_common() {
     let example = fs::read_to_string(chart(CHART).join("examples/payments.yaml")).unwrap();
-    let values = documents(&example).remove(0);
-    let objects = Helm::with(&values).template(CHART, "keys").unwrap();
+    let values: Value = serde_yaml::from_str(&example).unwrap();
+    let objects = rendered(&values).unwrap();
     let of = |kind: &str| {
         let of_kind = objects.iter().filter(|object| text(object, "/kind") == kind);
         of_kind.map(|object| text(object, "/metadata/name").to_owned()).collect::<Vec<_>>()
@@ -144,7 +157,7 @@ fn the_example_shares_what_two_vaults_have_in_common() {
         (of(CONNECTION), of(ENDPOINT)),
         (vec!["payments".into(), "refunds".into()], vec!["payments".into(), "refunds".into()])
     );
-    let sample = sample("azure-keystore-connection.yaml").remove(0);
+    let sample = sample("azure-keystore-connection.yaml");
     let made = objects.iter().find(|object| text(object, "/kind") == CONNECTION).unwrap();
     for part in ["azure", "uko", "connectorEndpointRef"] {
         assert_eq!(made["spec"][part], sample["spec"][part], "the example and the sample say the same of {part}");
@@ -168,7 +181,7 @@ fn what_an_instance_says_wins_over_the_defaults_also_when_it_says_no() {
         },
         "rbac": {"create": false},
     });
-    let objects = Helm::with(&values).template(CHART, "keys").unwrap();
+    let objects = rendered(&values).unwrap();
     assert_eq!(objects.len(), 2, "no Role, because nobody wants one: {objects:?}");
     let (a, b) = (&objects[0], &objects[1]);
     assert_eq!(
@@ -178,7 +191,7 @@ fn what_an_instance_says_wins_over_the_defaults_also_when_it_says_no() {
     assert_eq!(a["metadata"]["annotations"], json!({"argocd.argoproj.io/sync-wave": "1", "b": "c"}));
     assert_eq!(b["spec"]["suspend"], json!(true), "what one instance says does not reach the other");
     assert_eq!(b["metadata"]["labels"]["app.kubernetes.io/name"], "payments");
-    assert_eq!(b["metadata"]["labels"]["app.kubernetes.io/instance"], "a-release");
+    assert_eq!(b["metadata"]["labels"]["app.kubernetes.io/instance"], "uko");
 }
 
 #[test]
@@ -203,27 +216,9 @@ fn a_typo_and_a_secret_value_have_no_place_in_the_values() {
         (identity(json!({"passwordSecretRef": {"name": "a", "value": "hunter2"}})), "'value' not allowed"),
         (identity(json!({"passwordSecretRef": "hunter2"})), "passwordSecretRef"),
     ] {
-        let refused = Helm::with(&values).template(CHART, "keys").expect_err(&values.to_string());
+        let refused = rendered(&values).expect_err(&values.to_string());
         assert!(refused.contains(complaint), "{values}: {refused}");
         assert!(!refused.contains("hunter2"), "a complaint must not show the value: {refused}");
     }
-    assert_eq!(Helm::with(&json!({})).template(CHART, "keys"), Ok(Vec::new()), "nothing asked for, nothing made");
-}
-
-#[test]
-fn the_charts_readme_is_in_step_with_its_values() {
-    let folder = chart(CHART);
-    let made = Command::new(tool("helm-docs"))
-        .args(["--dry-run", "--documentation-strict-mode", "--log-level", "error", "--chart-search-root"])
-        .arg(&folder)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let (path, made) = (folder.join("README.md"), String::from_utf8(made.stdout).unwrap() + "\n");
-    if std::env::var_os("UPDATE_GENERATED").is_some_and(|value| value == "1") {
-        fs::write(&path, &made).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    let again = "UPDATE_GENERATED=1 cargo test --test integration team_chart";
-    assert!(found == made, "{} is not what helm-docs makes; run: {again}", path.display());
+    assert_eq!(rendered(&json!({})), Ok(Vec::new()), "nothing asked for, nothing made");
 }

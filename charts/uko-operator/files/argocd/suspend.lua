@@ -1,0 +1,3 @@
+-- No call to a cloud until someone resumes it.
+obj.spec.suspend = true
+return obj
