@@ -16,6 +16,8 @@ pub(super) enum Flow {
     Update,
     /// A new password of UKO's service principal.
     Rotate,
+    /// Both objects, with everything that they made.
+    Delete,
 }
 
 impl Flow {
@@ -23,6 +25,11 @@ impl Flow {
     pub(super) async fn begin(self, stage: &mut Stage) {
         if self == Self::Create {
             return;
+        }
+        if self == Self::Delete {
+            for object in [&mut stage.world.fixture.endpoint, &mut stage.world.fixture.connection] {
+                add(object, "/spec", "deletionPolicy", json!("Delete"));
+            }
         }
         stage.world.apply_fixture().await;
         stage.start_operator();
@@ -43,21 +50,41 @@ impl Flow {
                 stage.world.apply_fixture().await;
             }
             Self::Rotate => rotate(stage).await,
+            Self::Delete => {
+                for kind in OBJECTS {
+                    stage.world.delete(kind, NAME).await;
+                }
+            }
         }
     }
 
     /// Waits for the outcome.
     pub(super) async fn is_done(self, stage: &Stage) {
-        if self == Self::Rotate {
-            stage.has_the_new_password().await;
+        match self {
+            Self::Create | Self::Update => stage.are_ready().await,
+            Self::Rotate => {
+                stage.has_the_new_password().await;
+                stage.are_ready().await;
+            }
+            Self::Delete => stage.are_gone().await,
         }
-        stage.are_ready().await;
     }
 
     /// Waits until nothing more happens.
     pub(super) async fn settles(self, stage: &Stage) {
         self.is_done(stage).await;
-        stage.settles("ended").await;
+        match self {
+            Self::Create | Self::Update | Self::Rotate => stage.settles("ended").await,
+            Self::Delete => {}
+        }
+    }
+
+    /// Whether the objects can be restored or replaced in the middle of it.
+    pub(super) fn keeps_its_objects(self) -> bool {
+        match self {
+            Self::Create | Self::Update | Self::Rotate => true,
+            Self::Delete => false,
+        }
     }
 }
 

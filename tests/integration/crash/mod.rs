@@ -66,6 +66,11 @@ async fn a_crash_while_a_password_is_rotated_ends_as_if_there_had_been_none() {
     tried(Flow::Rotate).await;
 }
 
+#[tokio::test]
+async fn a_crash_while_everything_is_removed_ends_as_if_there_had_been_none() {
+    tried(Flow::Delete).await;
+}
+
 async fn tried(flow: Flow) {
     let recorded = &record(flow).await;
     let every: Vec<Crash> = at_points(&recorded.points).chain(random(flow)).collect();
@@ -142,16 +147,10 @@ fn random(flow: Flow) -> impl Iterator<Item = Crash> {
         .map(|(_, what)| Crash::Random(dice.u64(50..1000), what))
         .collect();
     let at_the_end = [Meanwhile::StatusIsWiped, Meanwhile::ObjectsAreReplaced].map(|what| Crash::Random(1000, what));
-    at_the_end.into_iter().chain(anywhere).filter(move |crash| flow.takes(crash))
-}
-
-impl Flow {
-    /// What is replaced or restored while it is being deleted is another story.
-    fn takes(self, _: &Crash) -> bool {
-        match self {
-            Self::Create | Self::Update | Self::Rotate => true,
-        }
-    }
+    at_the_end
+        .into_iter()
+        .chain(anywhere)
+        .filter(move |crash| flow.keeps_its_objects() || matches!(crash, Crash::Random(_, Meanwhile::Nothing)))
 }
 
 impl fmt::Display for Crash {

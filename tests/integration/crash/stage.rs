@@ -103,6 +103,18 @@ impl Stage {
         }
     }
 
+    /// Waits until neither is there any more.
+    pub(super) async fn are_gone(&self) {
+        for kind in OBJECTS {
+            self.world
+                .eventually(&format!("{kind} is gone"), async || match self.world.get(kind, NAME).await {
+                    Some(object) => Err(object.to_string()),
+                    None => Ok(()),
+                })
+                .await;
+        }
+    }
+
     /// Waits until a look that is asked for as `request` has found nothing to do.
     pub(super) async fn settles(&self, request: &str) {
         let seq = self.world.cloud.last_request().await;
