@@ -35,6 +35,7 @@ use crate::{
     reconcile::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
+        expiry::expiring,
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
@@ -150,6 +151,7 @@ impl Controller for ConnectorEndpoints {
             look: &look,
             pass: &made,
             age: self.shared.announced.age(now),
+            expiring: expiring(&found.secrets, now),
         };
         stage("report").in_scope(|| report::report(&told, &self.shared.pace, now))
     }

@@ -17,6 +17,7 @@ use crate::{
     reconcile::{
         announce::{Age, standing},
         driver::Report,
+        expiry::Expiring,
         look::{Look, RECREATE, acknowledged},
         ownership::TAKE_OVER,
         pace::PaceSettings,
@@ -41,6 +42,8 @@ pub(super) struct Told<'a> {
     pub pass: &'a Pass,
     /// How old a record of creation may become.
     pub age: Age,
+    /// Secrets that end soon.
+    pub expiring: Option<Expiring>,
 }
 
 /// The report of one pass.
@@ -59,6 +62,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         quick: told.pass.quick,
         done: &told.pass.done,
         report_drift: told.want.drift == DriftPolicy::Report,
+        expiring: told.expiring.as_ref(),
         ready: ready(told),
     };
     let summary = summarise(&told.pass.plan, &frame);

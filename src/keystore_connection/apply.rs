@@ -9,7 +9,7 @@ use super::{
     desired::Desired,
     observe::{KEK_NAME, Readers},
     operations::Operations,
-    plan::{Step, kek_repair},
+    plan::{Step, kek_repair, rotation},
 };
 use crate::{
     api::{
@@ -19,7 +19,7 @@ use crate::{
     clouds::{
         azure::{KeyVaultWriter, ResourceManagerWriter},
         http::{Class, Error, Service},
-        ibm::{KeystoreDraft, Uko, UkoWriter},
+        ibm::{KeystoreChange, KeystoreDraft, Uko, UkoWriter},
     },
     reconcile::{fault::Fault, leadership::Leadership, summary::Done},
 };
@@ -70,7 +70,7 @@ pub(super) async fn step(
     }
     match send(writers, want, step).await {
         Ok(()) => (Done::Wrote, None),
-        Err(error) => (Done::Failed(told(want, step, error)), None),
+        Err(error) => (Done::Failed(with_password(past, step, told(want, step, error))), None),
     }
 }
 
@@ -163,6 +163,16 @@ async fn to_uko(uko: &UkoWriter, step: &Step) -> Result<(), Error> {
         | Step::RecreateKey { .. }
         | Step::ClosePublicAccess => Ok(()),
     }
+}
+
+/// A refused change that held a new password leaves the earlier one in use.
+fn with_password(past: &Past<'_>, step: &Step, fault: Fault) -> Fault {
+    if let Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. } = step
+        && change.azure_service_principal_password.is_some()
+    {
+        return rotation::refused(past.credentials, fault);
+    }
+    fault
 }
 
 /// A refusal of the new `tls_proxy` on a connected keystore needs a person: disconnecting could strand keys.

@@ -46,6 +46,7 @@ use crate::{
     reconcile::{
         announce::{Seen, Turn},
         driver::{self, Controller, Report, Shared, lock_owner},
+        expiry::expiring,
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
@@ -230,6 +231,7 @@ impl Controller for KeystoreConnections {
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let found = resolve::references(&self.shared.kube, &key.0, object).instrument(stage("resolve")).await;
+        let expiring = expiring(&found.secrets, now);
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let password = &object.spec.azure.service_principal.password_secret_ref;
         let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprints, password, "clientSecret");
@@ -254,6 +256,7 @@ impl Controller for KeystoreConnections {
             look: &look,
             pass: &made,
             age: self.shared.announced.age(now),
+            expiring,
         };
         stage("report").in_scope(|| report::report(&told, &self.shared.pace, now))
     }

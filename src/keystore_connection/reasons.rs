@@ -22,6 +22,14 @@ pub const REASONS: &[(&str, &str)] = &[
     ("ConnectorEndpointNotFound", "The ConnectorEndpoint that the spec names is not in this namespace."),
     ("ConnectorEndpointReady", "UKO goes through the address of the ConnectorEndpoint, which leads to this Key Vault."),
     ("ConnectorEndpointStalled", "The ConnectorEndpoint cannot go on before someone changes it."),
+    (
+        "CredentialsRotated",
+        "UKO is well with the password that it got last; within the last week it was another one, which may be revoked.",
+    ),
+    (
+        "CredentialsRotating",
+        "UKO is to get another password, or has it and was not seen well with it yet; the earlier one is still needed.",
+    ),
     ("DestinationMismatch", "The ConnectorEndpoint leads to something else than this Key Vault."),
     ("DnsZoneGroupFailed", "Azure could not finish the DNS zone group of the private endpoint."),
     ("DnsZoneGroupInProgress", "The private endpoint's name is being written into DNS."),

@@ -20,6 +20,7 @@ use crate::{
     reconcile::{
         announce::{Age, standing},
         driver::Report,
+        expiry::Expiring,
         look::{Look, RECREATE, acknowledged, request},
         ownership::TAKE_OVER,
         pace::PaceSettings,
@@ -47,6 +48,8 @@ pub(super) struct Told<'a> {
     pub pass: &'a Pass,
     /// How old a record of creation may become.
     pub age: Age,
+    /// Secrets that end soon.
+    pub expiring: Option<Expiring>,
 }
 
 /// The report of one pass.
@@ -65,6 +68,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
         quick: pass.quick,
         done: &pass.done,
         report_drift: told.want.drift == DriftPolicy::Report,
+        expiring: told.expiring.as_ref(),
         ready: ready(told),
     };
     let summary = summarise(&pass.plan, &frame);
@@ -197,27 +201,52 @@ fn uko(told: &Told<'_>, now: Timestamp) -> Option<UkoStatus> {
         (_, Seen::Absent) => (status.health, status.last_heartbeat) = (None, None),
         (Seen::Absent | Seen::Unknown(_) | Seen::NotLooked, _) => {}
     }
-    if sent_password(told) {
-        status.credentials = told.past.password_fingerprint.clone().map(|fingerprint| CredentialsInUse {
-            secret_name: told.want.password_secret.clone(),
-            fingerprint,
-            since: Time(now),
-        });
-    }
+    status.credentials = credentials(case, told, status.credentials);
     (status != UkoStatus::default()).then_some(status)
 }
 
-/// UKO got the password in this pass, and took it.
-fn sent_password(told: &Told<'_>) -> bool {
-    use crate::clouds::ibm::KeystoreChange;
-    told.pass.done == Done::Wrote
-        && match &told.pass.step {
-            Some(Step::CreateKeystore(_)) => true,
-            Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) => {
-                change.azure_service_principal_password.is_some()
-            }
-            Some(_) | None => false,
+/// Which password UKO has, and whether it was seen well with it.
+fn credentials(case: Case<'_>, told: &Told<'_>, before: Option<CredentialsInUse>) -> Option<CredentialsInUse> {
+    let fingerprint = told.past.password_fingerprint.clone();
+    let secret_name = told.want.password_secret.clone();
+    match (sends_password(told), &told.pass.done) {
+        (true, Done::Wrote) => fingerprint.map(|fingerprint| CredentialsInUse {
+            // The same password once more replaces nothing.
+            previous_secret_name: before.and_then(|before| {
+                let same = before.fingerprint == fingerprint;
+                if same { before.previous_secret_name } else { Some(before.secret_name) }
+            }),
+            secret_name,
+            fingerprint,
+            since: Time(case.now),
+            proven_at: None,
+        }),
+        // UKO may have either now, so it gets the Secret's again, whichever that is by then.
+        (true, Done::Failed(fault)) if fault.outcome_unknown => {
+            before.map(|before| CredentialsInUse { fingerprint: "unknown".to_owned(), ..before })
         }
+        (true | false, _) => before.map(|before| {
+            // Another Secret with the same password is no rotation, but it is the one in use.
+            let same = fingerprint.as_ref() == Some(&before.fingerprint);
+            CredentialsInUse {
+                secret_name: if same { secret_name } else { before.secret_name },
+                proven_at: before.proven_at.or_else(|| plan::rotation::proof(case)),
+                ..before
+            }
+        }),
+    }
+}
+
+/// Whether the step of this pass brings UKO the password.
+fn sends_password(told: &Told<'_>) -> bool {
+    use crate::clouds::ibm::KeystoreChange;
+    match &told.pass.step {
+        Some(Step::CreateKeystore(_)) => true,
+        Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) => {
+            change.azure_service_principal_password.is_some()
+        }
+        Some(_) | None => false,
+    }
 }
 
 fn kek(case: Case<'_>, before: Option<KeyEncryptionKeyStatus>) -> Option<KeyEncryptionKeyStatus> {
@@ -265,6 +294,10 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
         memory.tags_set_at = now();
     }
     private_endpoint(case, &mut memory, wrote(|step| matches!(step, Step::CreatePrivateEndpoint { .. })));
+    if sends_password(told) && told.pass.done == Done::Wrote && case.past.credentials.is_some() {
+        let contact = case.seen.health.present().and_then(|health| health.last_heartbeat);
+        memory.heartbeat_before_rotation = contact.and_then(|at| Timestamp::from_second(at).ok()).map(Time);
+    }
     network_access(case, told, &mut memory);
     kek_memory::remember(case, &told.pass.done, told.pass.step.as_ref(), &mut memory);
     memory

@@ -5,6 +5,7 @@
 pub(crate) mod announce;
 mod deletion;
 pub(crate) mod driver;
+pub(crate) mod expiry;
 pub(crate) mod farewell;
 pub(crate) mod fault;
 pub(crate) mod finalizer;

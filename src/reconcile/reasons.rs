@@ -10,6 +10,10 @@ pub const REASONS: &[(&str, &str)] = &[
         "Something of the wanted name is already there and is marked as another owner's, or nobody marked it.",
     ),
     ("CorrectionFailed", "Managed fields were set back, and somebody changed them again."),
+    ("CredentialsExpireWithin14Days", "A Secret says that it ends within 14 days."),
+    ("CredentialsExpireWithin30Days", "A Secret says that it ends within 30 days."),
+    ("CredentialsExpireWithin3Days", "A Secret says that it ends within 3 days."),
+    ("CredentialsExpired", "A Secret says that it has ended."),
     (
         "CreationOutcomeInProgress",
         "An earlier request may still take effect, so the clouds are asked again before a new one is sent.",
@@ -17,6 +21,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("Deleted", "Something that a deleted object had made was removed outside."),
     ("DeletionInProgress", "The object is being deleted, and what it made is being removed."),
     ("DriftReported", "Managed fields differ outside, and driftPolicy is Report, so they stay."),
+    ("ExpiresAtInvalid", "A Secret's annotation uko-operator.io/expires-at is no date; nothing else follows from it."),
     ("KubernetesForbidden", "The API server refused the operator."),
     ("KubernetesRefused", "The API server refused a call; this is retried."),
     ("KubernetesUnavailable", "The API server did not answer; this is retried."),

@@ -103,6 +103,15 @@ impl Secrets {
         }
     }
 
+    /// Name and value of an annotation, for each Secret that has it.
+    pub(crate) fn annotated(&self, annotation: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.read.iter().filter_map(move |(name, read)| {
+            let secret = read.as_ref().ok()?.as_ref()?;
+            let value = secret.metadata.annotations.as_ref()?.get(annotation)?;
+            Some((name.as_str(), value.as_str()))
+        })
+    }
+
     /// The fingerprint of a spec and of every Secret it names: differs when any of them does.
     pub(crate) fn inputs<S: Serialize>(&self, fingerprints: &Fingerprints, spec: &S) -> String {
         let spec = serde_json::to_vec(spec).unwrap_or_default();

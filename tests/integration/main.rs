@@ -40,6 +40,7 @@ mod ownership;
 mod process;
 mod refusals;
 mod release;
+mod rotation;
 mod samples;
 mod standing;
 #[path = "../tools/mod.rs"]

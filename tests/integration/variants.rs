@@ -116,7 +116,7 @@ async fn a_given_tls_proxy_and_a_given_endpoint_need_no_connector_endpoint_of_ou
 }
 
 /// The sample's connection, aimed at a UKO of the customer's own.
-fn self_managed(world: &World, authentication: &Value) -> Value {
+pub(crate) fn self_managed(world: &World, authentication: &Value) -> Value {
     let mut object = world.fixture.connection.clone();
     let spec = object["spec"].as_object_mut().unwrap();
     spec.remove("connectorEndpointRef");
@@ -132,7 +132,7 @@ fn self_managed(world: &World, authentication: &Value) -> Value {
     object
 }
 
-async fn secret(world: &World, name: &str, data: Value) {
+pub(crate) async fn secret(world: &World, name: &str, data: Value) {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
     world.apply_value(&secret).await.unwrap();
 }

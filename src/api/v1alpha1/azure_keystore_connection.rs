@@ -273,6 +273,13 @@ pub struct CredentialsInUse {
     pub fingerprint: String,
     /// Since when.
     pub since: Time,
+    /// Name of the Secret whose password this one replaced; absent at the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub previous_secret_name: Option<String>,
+    /// When UKO was first seen well with it; from then on the one before may be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Time>,
 }
 
 /// How a connection test ended.

@@ -2,7 +2,7 @@
 //!
 //! In: credentials and their tokens. Out: a verdict. Never: a secret in a message.
 
-use super::{Case, Step, faulty};
+use super::{Case, Step, faulty, rotation};
 use crate::reconcile::{
     fault::Fault,
     stage::{Seen, Verdict},
@@ -13,9 +13,11 @@ pub(super) fn credentials_valid(case: Case<'_>) -> Verdict<Step> {
     if let Some(fault) = &want.refused {
         return Verdict::Blocked(fault.clone());
     }
-    let unusable = [want.service_principal.as_ref().err(), want.operator.as_ref().err(), want.login.as_ref().err()];
+    let missing = want.service_principal.as_ref().err().map(|fault| rotation::kept(case, fault));
+    let unusable = [missing.as_ref(), want.operator.as_ref().err(), want.login.as_ref().err()];
+    let principal = seen.service_principal.fault().map(|fault| rotation::kept(case, fault));
     let refused = [
-        (seen.service_principal.fault(), "UKO's service principal (spec.azure.servicePrincipal)"),
+        (principal.as_ref(), "UKO's service principal (spec.azure.servicePrincipal)"),
         (seen.operator.fault(), "The operator's Azure identity (spec.azure.identity)"),
         (seen.login.fault(), "The operator's identity at UKO (spec.uko)"),
     ]
@@ -51,6 +53,6 @@ fn object_id(case: Case<'_>) -> Verdict<Step> {
             "ObjectIdUnknown",
             "Entra's token does not name the object id of the service principal. Set spec.azure.servicePrincipal.objectId.",
         )),
-        (Some(_) | None, _) => Verdict::met("SignedIn", "Azure accepts both identities, and UKO accepts the operator."),
+        (Some(_) | None, _) => rotation::signed_in(case),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Step, faulty, path::tls_proxy, test::uko_vault};
+use super::{Case, Step, faulty, path::tls_proxy, rotation, test::uko_vault};
 use crate::{
     api::{
         condition::ConditionType,
@@ -330,5 +330,5 @@ fn unhealthy(case: Case<'_>, reason: &'static str, text: String) -> Verdict<Step
     let recent = case.past.memory.registered_at.as_ref().is_some_and(|at| age(at, case.now) < SPREADING)
         || case.past.memory.inputs_changed_at.as_ref().is_some_and(|at| age(at, case.now) < SPREADING);
     let class = if recent { Class::Provisioning } else { Class::AwaitingPerson };
-    Verdict::Blocked(Fault::new(class, reason, text))
+    Verdict::Blocked(rotation::unhealthy(case, class, Fault::new(class, reason, text), SPREADING))
 }

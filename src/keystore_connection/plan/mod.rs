@@ -11,6 +11,7 @@ mod later;
 pub(super) mod network_access;
 pub(super) mod path;
 pub(super) mod private_endpoint;
+pub(super) mod rotation;
 mod step;
 mod test;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use k8s_openapi::{
 
 pub(crate) use self::news::{outcome, transitions};
 use super::{
+    expiry::Expiring,
     fault::Fault,
     pace::{PaceSettings, jittered},
     stage::{Plan, Stage, Verdict, Word},
@@ -56,6 +57,8 @@ pub(crate) struct Frame<'a> {
     pub done: &'a Done,
     /// Whether differences are only reported.
     pub report_drift: bool,
+    /// Credentials that end soon.
+    pub expiring: Option<&'a Expiring>,
     /// Condition type `Ready` in words, once everything is met in mode Manage.
     pub ready: Word,
 }
@@ -183,6 +186,12 @@ fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>,
     match judged.iter().find(|row| row.reason == "ClaimConflict") {
         Some(row) => say(conditions, frame, ConditionType::ClaimConflict, Status::True, &row.reason, &row.message),
         None => condition::remove(conditions, ConditionType::ClaimConflict),
+    }
+    match frame.expiring {
+        Some(Expiring { status, word }) => {
+            say(conditions, frame, ConditionType::CredentialsExpiring, *status, word.reason, &word.message);
+        }
+        None => condition::remove(conditions, ConditionType::CredentialsExpiring),
     }
     let fields = || plan.drift.iter().map(|drift| drift.field.as_str()).collect::<Vec<_>>().join(", ");
     if frame.report_drift && !plan.drift.is_empty() {

@@ -34,7 +34,9 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Even
         .filter(|condition| condition.type_ != ConditionType::Reconciling.as_str())
         .filter(|condition| {
             let old = before.iter().find(|old| old.type_ == condition.type_);
-            let known = condition.status != "Unknown" || old.is_some_and(|old| old.status == "True");
+            let known = condition.status != "Unknown"
+                || bad_when_true(&condition.type_)
+                || old.is_some_and(|old| old.status == "True");
             known && old.is_none_or(|old| (&old.status, &old.reason) != (&condition.status, &condition.reason))
         })
         .map(|condition| {

@@ -61,6 +61,7 @@ impl Story {
             quick: false,
             done: &self.done,
             report_drift: true,
+            expiring: None,
             ready: Word { reason: "AllWell", message: String::new() },
         };
         let summary = summarise(&Plan { stages, drift: self.drift.clone(), later: Vec::new() }, &frame);

@@ -132,7 +132,8 @@ impl Sim {
         let (made, report) = in_case(&object, &world, now, |want, past, look| {
             let made = self.look_and_act(want, past, look, &status, now);
             let age = self.announced.age(now);
-            let told = report::Told { object: &object, before: status, want, past, look, pass: &made, age };
+            let told =
+                report::Told { object: &object, before: status, want, past, look, pass: &made, age, expiring: None };
             let report = report::report(&told, &pace(), now);
             (made, report)
         });

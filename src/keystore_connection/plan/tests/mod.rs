@@ -14,6 +14,7 @@ mod network_access;
 mod path;
 mod private_endpoint;
 mod properties;
+mod rotation;
 mod scenarios;
 mod sim;
 mod vault;

@@ -120,7 +120,10 @@ pub(super) fn in_case<R>(
     let key = (super::world::NAMESPACE.to_owned(), "payments".to_owned());
     let found = Found { secrets: world.secrets(), endpoint: world.connector_endpoint(), keystores: Seen::NotLooked };
     let inputs = short_hash(&(serde_json::to_string(&object.spec).unwrap() + &format!("{:?}", world.secrets)));
-    let held = world.secrets.get("payments-sp").map(|keys| short_hash(&format!("{keys:?}")));
+    let held = world
+        .secrets
+        .get(&*object.spec.azure.service_principal.password_secret_ref.name)
+        .map(|keys| short_hash(&format!("{keys:?}")));
     let want = Desired::parse(object, &key, super::world::CLUSTER, found, &Policy::parse(&world.policy).unwrap());
     let before = status.memory.clone().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
@@ -171,7 +174,8 @@ impl Sim {
         let (made, report) = in_case(&object, &world, now, |want, past, look| {
             let made = self.look_and_act(want, past, look, now);
             let age = self.announced.age(now);
-            let told = report::Told { object: &object, before: &status, want, past, look, pass: &made, age };
+            let told =
+                report::Told { object: &object, before: &status, want, past, look, pass: &made, age, expiring: None };
             let report = report::report(&told, &pace(), now);
             (made, report)
         });
