@@ -125,6 +125,11 @@ install: ## Install the CRDs in your cluster: KUBECONFIG=FILE make install.
 	kubectl=$$(command -v kubectl || echo "$$(tests/cluster/build.sh)/kubectl")
 	cargo run --quiet -- crds | "$$kubectl" apply --server-side -f -
 
+.PHONY: image
+image: ## Build the operator's image for this machine: IMAGE=registry.example.com/uko-operator:0.1.0 make image. Needs docker with BuildKit.
+	$(call need,docker git)
+	docker build -f deploy/Dockerfile --build-arg COMMIT="$$(git rev-parse HEAD)" -t '$(or $(IMAGE),uko-operator:0.1.0)' .
+
 .PHONY: crds
 crds: ## Write crds/*.yaml, and what else is generated, again from the Rust types.
 	$(call need,$(build_tools))

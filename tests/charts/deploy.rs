@@ -1,6 +1,7 @@
-//! What is installed without Helm is what the chart renders: `deploy/install.yaml`, which kustomize builds upon, and `deploy/argocd/argocd-cm.yaml`.
+//! What is installed without Helm is what the chart renders: `deploy/install.yaml`, the same as base of
+//! kustomize, and `deploy/argocd/argocd-cm.yaml`.
 //!
-//! In: the chart with its own values. Out: two files. Never: a rule or a script that is written twice.
+//! In: the chart with its own values. Out: three files. Never: a rule or a script that is written twice.
 //! `UPDATE_GENERATED=1 cargo test --test charts deploy` writes them anew.
 
 use std::{fs, path::Path};
@@ -48,7 +49,9 @@ fn what_is_installed_without_helm_is_what_the_chart_renders() {
                      pod-security.kubernetes.io/enforce: restricted\n";
     let text = rendered(&[]);
     assert!(!text.contains("helm"), "something for Helm is left");
-    in_step("install.yaml", &format!("{HEAD}{namespace}{text}"));
+    let whole = format!("{HEAD}{namespace}{text}");
+    in_step("install.yaml", &whole);
+    in_step("kustomize/base/operator.yaml", &whole); // kustomize reads nothing outside its folder
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod guards;
 mod happy_path;
 mod harness;
 mod helm_waits;
+mod install;
 mod key_encryption_key;
 mod key_repair;
 mod leadership;
