@@ -334,7 +334,7 @@ impl KeystoreConnections {
             .keystore
             .present()
             .filter(|keystore| plan::is_ours(Case { want, seen: &seen, past, quick: false, now }, keystore));
-        let noted = self.keep_usage(want, ours, key).await;
+        let noted = self.keep_usage(want, ours, past.keystore.as_ref(), key).await;
         self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
         let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {

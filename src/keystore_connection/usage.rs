@@ -14,14 +14,16 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{ConnectorEndpoint, Mode},
-    clouds::ibm::Keystore,
+    clouds::ibm::{Keystore, KeystoreId},
     reconcile::{finalizer::Patched, usage, wake::Key},
 };
 
-/// The first endpoint whose annotation is not as it should be, and what it should name.
+/// The first endpoint whose annotation is not as it should be, and what it should name. `former` is the keystore that status still
+/// names although it is gone: it was removed in UKO, and this one was registered in its place.
 fn due<'a>(
     want: &Desired,
     keystore: &Keystore,
+    former: Option<&KeystoreId>,
     all: &'a [ConnectorEndpoint],
 ) -> Option<(&'a ConnectorEndpoint, BTreeSet<String>)> {
     let id = keystore.id.as_str();
@@ -30,17 +32,19 @@ fn due<'a>(
         Path::External(_) | Path::Direct => None,
     };
     let moved = has_moved(want, keystore);
-    let wrong = |endpoint: &&ConnectorEndpoint| {
-        let named = usage::keystores(endpoint.metadata.annotations.as_ref()).contains(id);
-        let used = present == endpoint.metadata.name.as_deref();
-        if used { !named } else { named && moved }
-    };
-    let endpoint = all.iter().find(wrong)?;
-    let mut keystores = usage::keystores(endpoint.metadata.annotations.as_ref());
-    if !keystores.remove(id) {
-        keystores.insert(id.to_owned());
-    }
-    Some((endpoint, keystores))
+    all.iter().find_map(|endpoint| {
+        let before = usage::keystores(endpoint.metadata.annotations.as_ref());
+        let mut after = before.clone();
+        if let Some(former) = former.filter(|former| former.as_str() != id) {
+            after.remove(former.as_str());
+        }
+        if present == endpoint.metadata.name.as_deref() {
+            after.insert(id.to_owned());
+        } else if moved {
+            after.remove(id);
+        }
+        (after != before).then_some((endpoint, after))
+    })
 }
 
 /// UKO goes where the spec leads, and nowhere else any more.
@@ -55,7 +59,13 @@ fn has_moved(want: &Desired, keystore: &Keystore) -> bool {
 impl KeystoreConnections {
     /// Whether something was written, which ends the pass. A failure stops nothing: it is told in the log, and tried again at
     /// the next full look.
-    pub(super) async fn keep_usage(&self, want: &Desired, keystore: Option<&Keystore>, key: &Key) -> bool {
+    pub(super) async fn keep_usage(
+        &self,
+        want: &Desired,
+        keystore: Option<&Keystore>,
+        former: Option<&KeystoreId>,
+        key: &Key,
+    ) -> bool {
         let Some(keystore) = keystore.filter(|_| want.mode == Mode::Manage) else { return false };
         let all = match usage::endpoints(&self.shared.kube, &key.0).await {
             Ok(all) => all,
@@ -64,7 +74,7 @@ impl KeystoreConnections {
                 return false;
             }
         };
-        let Some((endpoint, keystores)) = due(want, keystore, &all) else { return false };
+        let Some((endpoint, keystores)) = due(want, keystore, former, &all) else { return false };
         match usage::set(&self.shared.kube, endpoint, &keystores, &self.shared.leadership).await {
             Ok(Patched::Done | Patched::Outdated) => true,
             Err(fault) => {
@@ -73,5 +83,55 @@ impl KeystoreConnections {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::keystore_connection::cleanup::tests::{keystore, want};
+
+    const OLD: &str = "old.example.com:1";
+    const NEW: &str = "new.example.com:2";
+
+    fn endpoint(name: &str, used_by: &str) -> ConnectorEndpoint {
+        let mut endpoint: ConnectorEndpoint =
+            serde_yaml::from_str(include_str!("../../deploy/samples/connector-endpoint.yaml")).unwrap();
+        endpoint.metadata.name = Some(name.to_owned());
+        endpoint.metadata.annotations = Some([(usage::USED_BY.to_owned(), used_by.to_owned())].into());
+        endpoint.status = serde_json::from_value(json!({"address": NEW})).unwrap();
+        endpoint
+    }
+
+    /// Through `payments`, which answers at NEW, while UKO goes to `proxy`.
+    fn changed(proxy: &str, former: Option<&str>, all: &[ConnectorEndpoint]) -> Option<(String, Vec<String>)> {
+        let mut want = want();
+        let found = crate::reconcile::stage::Seen::Present(endpoint("payments", ""));
+        want.path = Path::Connector { name: "payments".to_owned(), found };
+        let store = Keystore { tls_proxy: Some(proxy.to_owned()), ..keystore("") };
+        let former = former.map(KeystoreId::new);
+        let (endpoint, ids) = due(&want, &store, former.as_ref(), all)?;
+        Some((endpoint.name_any(), ids.into_iter().collect()))
+    }
+
+    #[test]
+    fn the_present_endpoint_is_claimed_at_once_and_a_former_one_let_go_only_after_uko_has_moved() {
+        let [before, after] = ["x", "k1,x"].map(|ids| endpoint("payments", ids));
+        let former = endpoint("former", "k1,y");
+        let named = |name: &str, ids: &[&str]| Some((name.to_owned(), ids.iter().map(ToString::to_string).collect()));
+        assert_eq!(changed(OLD, None, &[former.clone(), before]), named("payments", &["k1", "x"]));
+        assert_eq!(changed(OLD, None, &[former.clone(), after.clone()]), None, "UKO still goes through the former one");
+        assert_eq!(changed(NEW, None, &[former, after.clone()]), named("former", &["y"]));
+        assert_eq!(changed(NEW, None, &[after, endpoint("others", "y")]), None, "ids of others are theirs");
+    }
+
+    #[test]
+    fn a_keystore_that_was_made_again_takes_the_place_of_the_one_that_is_gone() {
+        let all = [endpoint("payments", "k0,x")];
+        let ids = vec!["k1".to_owned(), "x".to_owned()];
+        assert_eq!(changed(NEW, Some("k0"), &all), Some(("payments".to_owned(), ids)));
+        assert_eq!(changed(NEW, Some("k1"), &[endpoint("payments", "k1")]), None);
     }
 }

@@ -6,7 +6,7 @@
 mod look;
 mod plan;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::events::Event;

@@ -32,7 +32,12 @@ use crate::{
 
 const POLICY: &str = "rules: [{namespaces: [keys], ukoInstances: [3f8a6b1c-2d4e-4a5b-9c7d-8e0f1a2b3c4d]}]";
 
-fn want(policy: &str) -> Desired {
+/// As the sample wants it.
+pub(in crate::keystore_connection) fn want() -> Desired {
+    wanted(POLICY)
+}
+
+fn wanted(policy: &str) -> Desired {
     let sample = include_str!("../../../deploy/samples/azure-keystore-connection.yaml");
     let object = serde_yaml::from_str(sample).unwrap();
     let key = ("keys".to_owned(), "payments".to_owned());
@@ -45,7 +50,8 @@ fn other() -> Owner {
     Owner::new("cluster", "AzureKeystoreConnection", "keys", "other")
 }
 
-fn keystore(description: &str) -> Keystore {
+/// With the id `k1`.
+pub(in crate::keystore_connection) fn keystore(description: &str) -> Keystore {
     Keystore {
         id: "k1".into(),
         vault_id: None,
@@ -69,7 +75,7 @@ fn keystore(description: &str) -> Keystore {
 
 fn endpoint(tags: &Value, state: &str) -> PrivateEndpoint {
     PrivateEndpoint::read(&json!({
-        "id": want(POLICY).private_endpoint.unwrap().id.as_str(),
+        "id": want().private_endpoint.unwrap().id.as_str(),
         "tags": tags,
         "properties": {"provisioningState": state},
     }))
@@ -77,13 +83,13 @@ fn endpoint(tags: &Value, state: &str) -> PrivateEndpoint {
 }
 
 fn group(name: &str) -> DnsZoneGroup {
-    let id = format!("{}/privateDnsZoneGroups/{name}", want(POLICY).private_endpoint.unwrap().id.as_str());
+    let id = format!("{}/privateDnsZoneGroups/{name}", want().private_endpoint.unwrap().id.as_str());
     DnsZoneGroup::read(&json!({"id": id, "properties": {"provisioningState": "Succeeded"}})).unwrap()
 }
 
 /// Everything is there and ours.
 fn all() -> Remains {
-    let owner = want(POLICY).owner;
+    let owner = want().owner;
     let tags = json!({"uko-operator-owner": owner.hash, "uko-operator-object": owner.object});
     Remains {
         keystores: Seen::Present(vec![(UkoVaultId::new("v"), keystore(&owner.marked("text")))]),
@@ -110,7 +116,7 @@ fn nothing_known() -> Known {
 
 fn decide(seen: &Remains, known: &Known, pending: Option<&PendingCreate>) -> Parting<Step> {
     let age = Age { now: Timestamp::from_second(1_800_000_000).unwrap(), lost_after: Duration::from_mins(2) };
-    part(&Case { want: &want(POLICY), seen, known, pending, age })
+    part(&Case { want: &want(), seen, known, pending, age })
 }
 
 fn next(seen: &Remains) -> Next<Step> {
@@ -183,10 +189,10 @@ fn a_keystore_with_keys_stops_everything_and_its_keys_are_named_up_to_a_bound() 
 #[test]
 fn only_what_is_ours_goes_and_the_rest_is_told() {
     let theirs = json!({"uko-operator-owner": other().hash, "uko-operator-object": other().object});
-    let [tag, object] = want(POLICY).owner.released_tags();
+    let [tag, object] = want().owner.released_tags();
     let released = json!({"uko-operator-owner": tag, "uko-operator-object": object});
     for (tags, description) in
-        [(&theirs, other().mark()), (&released, want(POLICY).owner.released()), (&json!({}), String::new())]
+        [(&theirs, other().mark()), (&released, want().owner.released()), (&json!({}), String::new())]
     {
         let seen = Remains {
             keystores: Seen::Present(vec![(UkoVaultId::new("v"), keystore(&description))]),
@@ -201,7 +207,7 @@ fn only_what_is_ours_goes_and_the_rest_is_told() {
     let known = Known {
         keystore: Some("k1".into()),
         uko_vault: None,
-        private_endpoint: Some(want(POLICY).private_endpoint.unwrap().id),
+        private_endpoint: Some(want().private_endpoint.unwrap().id),
     };
     let mut seen = Remains {
         keystores: Seen::Present(vec![(UkoVaultId::new("v"), keystore("by hand"))]),
@@ -226,7 +232,7 @@ fn a_zone_group_of_others_is_not_named_and_a_running_operation_is_waited_for() {
     seen.operation = Operation::Failed(Fault::awaiting_person("ResourceLocked", ""));
     assert_eq!(reason(&next(&seen)), "ResourceLocked");
     seen.operation = Operation::None;
-    let owner = want(POLICY).owner;
+    let owner = want().owner;
     seen.endpoint = Seen::Present(endpoint(&json!({"uko-operator-owner": owner.hash}), "Deleting"));
     assert_eq!(word(&next(&seen)), "wait");
 }
@@ -245,7 +251,7 @@ fn a_lost_creation_is_waited_for_until_it_can_have_no_effect() {
 #[test]
 fn what_the_policy_does_not_allow_is_not_touched() {
     let age = Age { now: Timestamp::UNIX_EPOCH, lost_after: Duration::ZERO };
-    let refused = want("rules: []");
+    let refused = wanted("rules: []");
     let parting = part(&Case { want: &refused, seen: &all(), known: &nothing_known(), pending: None, age });
     assert_eq!(reason(&parting.next), "TargetNotAllowed");
 }
