@@ -65,6 +65,8 @@ struct Signal {
     headers: &'static str,
     protocol: &'static str,
     timeout: &'static str,
+    compression: &'static str,
+    certificate: &'static str,
     path: [&'static str; 2],
 }
 
@@ -74,6 +76,8 @@ const TRACES: Signal = Signal {
     headers: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    compression: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    certificate: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     path: ["v1", "traces"],
 };
 const METRICS: Signal = Signal {
@@ -82,6 +86,8 @@ const METRICS: Signal = Signal {
     headers: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
     protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
     timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    compression: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    certificate: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
     path: ["v1", "metrics"],
 };
 
@@ -175,9 +181,15 @@ fn check_transport(variables: &Variables<'_>, signal: &Signal) -> Result<(), Inv
             "must be http/protobuf, the one protocol spoken here (collectors listen for it on port 4318); leave it out or correct it",
         ));
     }
-    let compression = variables.first(&["OTEL_EXPORTER_OTLP_COMPRESSION"]);
+    let compression = variables.first(&[signal.compression, "OTEL_EXPORTER_OTLP_COMPRESSION"]);
     if let Some((name, _)) = compression.filter(|(_, compression)| *compression != "none") {
         return Err(InvalidSetting::new(name, "must be none: nothing is compressed here; leave it out"));
+    }
+    if let Some((name, _)) = variables.first(&[signal.certificate]) {
+        return Err(InvalidSetting::new(
+            name,
+            "one CA serves both signals here: name its file in OTEL_EXPORTER_OTLP_CERTIFICATE",
+        ));
     }
     match variables.first(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]) {
         Some((name, _)) => Err(InvalidSetting::new(
@@ -323,6 +335,8 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             (METRICS.protocol, "http/json"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            (TRACES.compression, "gzip"),
+            (METRICS.certificate, "/hunter2"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a b=hunter2"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=hunter2%0a"),
