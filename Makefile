@@ -142,8 +142,9 @@ lint: ## Format, clippy, rustdoc, the charts in every mode and the syntax of the
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	helm=$$(tests/tools/build.sh helm)
+	shopt -s nullglob
 	for chart in charts/*/; do
-	  for values in /dev/null "$$chart"ci/*.yaml; do
+	  for values in /dev/null "$$chart"{ci,examples}/*.yaml; do
 	    "$$helm" lint --strict --quiet "$$chart" --values "$$values"
 	    "$$helm" template lint "$$chart" --values "$$values" --kube-version 1.31.0 >/dev/null
 	  done

@@ -49,10 +49,12 @@ async fn checked(flags: &Flags) -> anyhow::Result<String> {
     let kube = api_server::connect(CONNECT).await?;
     let endpoints: Api<ConnectorEndpoint> = Api::namespaced(kube, &flags.namespace);
     let name = format!("uko-operator-check-{:08x}", fastrand::u32(..));
-    let late = || format!("after {:?}", flags.timeout);
+    let late = || format!("within {:?}", flags.timeout);
     timeout(flags.timeout, endpoints.create(&PostParams::default(), &trial(&name)?))
         .await
-        .with_context(late)?
+        .with_context(|| {
+            format!("the API server did not take ConnectorEndpoint {}/{name} {}", flags.namespace, late())
+        })?
         .with_context(|| format!("cannot make ConnectorEndpoint {}/{name}", flags.namespace))?;
     let word = timeout(flags.timeout, word_on(&endpoints, &name)).await;
     let deleted = timeout(LAST_CALL, endpoints.delete(&name, &DeleteParams::default())).await;

@@ -26,6 +26,8 @@ pub(crate) const OPERATOR: &str = env!("CARGO_BIN_EXE_uko-operator");
 /// The first start on a machine builds Kubernetes from source.
 const START_DEADLINE: Duration = Duration::from_mins(40);
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// Admin access to a Kubernetes.
 pub(crate) struct Cluster {
     kubeconfig: PathBuf,
@@ -62,13 +64,27 @@ impl Cluster {
 
     /// A cluster of its own, without CRDs, that ends when it is dropped. Blocks until it answers.
     pub(crate) fn start() -> Self {
-        let plane = ControlPlane::start();
+        Self::of(ControlPlane::start(false))
+    }
+
+    fn of(plane: ControlPlane) -> Self {
         Self {
             kubeconfig: plane.folder.join("kubeconfig"),
             kubectl: plane.folder.join("kubectl"),
             ours: Some(plane),
             crds: OnceLock::new(),
         }
+    }
+
+    /// A cluster of its own that writes down who asked its API server for what. It ends with this process.
+    pub(crate) async fn audited() -> &'static Self {
+        blocking(|| -> &'static Self { Box::leak(Box::new(Self::of(ControlPlane::start(true)))) }).await
+    }
+
+    /// The audit log so far, a JSON object a line.
+    pub(crate) fn audit_log(&self) -> String {
+        let plane = self.ours.as_ref().expect("a cluster of our own");
+        fs::read_to_string(plane.folder.join(AUDIT_LOG)).unwrap()
     }
 
     /// A client for the calling test. Not shared: a client belongs to the runtime that made it.
@@ -176,12 +192,13 @@ struct ControlPlane {
 }
 
 impl ControlPlane {
-    fn start() -> Self {
+    fn start(audited: bool) -> Self {
         let folder = Folder::new("cluster");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/run.sh");
         let child = Command::new(&script)
             .arg("--exit-with-stdin")
             .arg(folder.path())
+            .envs(audited.then(|| ("AUDIT_LOG", folder.join(AUDIT_LOG))))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("run.log")).unwrap())

@@ -33,9 +33,22 @@ impl Helm {
 
     /// `helm ARGUMENTS -f values` against a cluster.
     pub(crate) fn run_on(&self, cluster: &Cluster, arguments: &[&str]) -> Output {
+        self.plain(arguments)
+            .arg("--values")
+            .arg(self.folder.join("values.yaml"))
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .output()
+            .unwrap()
+    }
+
+    /// `helm ARGUMENTS` against a cluster, for what takes no values.
+    pub(crate) fn bare(&self, arguments: &[&str], kubeconfig: &Path) -> Output {
+        self.plain(arguments).env("KUBECONFIG", kubeconfig).output().unwrap()
+    }
+
+    fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tool("helm"));
-        command.args(arguments).arg("--values").arg(self.folder.join("values.yaml"));
-        command.env_clear().env("HOME", self.folder.path()).env("KUBECONFIG", cluster.kubeconfig());
-        command.output().unwrap()
+        command.args(arguments).env_clear().env("HOME", self.folder.path());
+        command
     }
 }

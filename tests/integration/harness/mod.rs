@@ -3,6 +3,7 @@
 //! In: binaries beside the test. Out: a [`World`]. Never: an assertion about the product beyond "no secret leaked".
 #![allow(dead_code, reason = "a harness offers more than the tests of the day use")]
 
+pub(crate) mod audit;
 mod cloud;
 mod cluster;
 pub(crate) mod collector;
@@ -13,6 +14,7 @@ mod gate;
 pub(crate) mod helm;
 mod leaks;
 mod operator;
+pub(crate) mod release;
 pub(crate) mod story;
 mod world;
 
@@ -23,4 +25,5 @@ pub(crate) use fixture::{Fixture, add, at, sample, set};
 pub(crate) use gate::{Gate, Stop};
 pub(crate) use helm::Helm;
 pub(crate) use operator::{Operator, Options};
+pub(crate) use release::Release;
 pub(crate) use world::World;

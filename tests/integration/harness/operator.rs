@@ -57,6 +57,27 @@ impl Options {
         }
     }
 
+    /// What a Deployment says, with its own timings. Files and port are this machine's: they keep the harness's names.
+    pub(crate) fn deployed(arguments: &[String], policy: Value) -> Self {
+        let mut options = Self { namespaces: Vec::new(), flags: BTreeMap::new(), ..Self::new("", policy) };
+        for argument in arguments {
+            let (name, value) = argument.trim_start_matches("--").split_once('=').unwrap();
+            match name {
+                "watch-namespace" => options.namespaces.push(value.to_owned()),
+                "policy" | "extra-ca-file" => {}
+                "listen" => options = options.flag(name, "127.0.0.1:0"),
+                _ => options = options.flag(name, value),
+            }
+        }
+        options
+    }
+
+    /// Takes the rights of this kubeconfig in place of the admin's.
+    pub(crate) fn kubeconfig(mut self, path: PathBuf) -> Self {
+        self.kubeconfig = Some(path);
+        self
+    }
+
     /// Sets `--name value`, instead of what was there.
     pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
         self.flags.insert(name.to_owned(), value.to_owned());

@@ -59,9 +59,14 @@ impl World {
 
     /// Cloud, namespace and Secrets only. The cloud answers at once where the real one takes minutes.
     pub(crate) async fn without_operator(name: &str) -> Self {
+        Self::on(Cluster::with_crds(), name).await
+    }
+
+    /// The same on another cluster, which may have no CRDs yet.
+    pub(crate) async fn on(cluster: impl Future<Output = &'static Cluster>, name: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let place = PLACES.acquire().await.unwrap();
-        let (cluster, cloud) = tokio::join!(Cluster::with_crds(), Cloud::start());
+        let (cluster, cloud) = tokio::join!(cluster, Cloud::start());
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let world = Self {
             namespace: format!("{name}-{}-{number}", std::process::id()),
