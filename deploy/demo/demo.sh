@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The operator's main job, shown: two manifests become a working, tested connection; its key is lost and comes back.
+# The operator's main job, shown: two manifests become a working, tested connection; its key is lost and comes back, its password is
+# rotated, and at the end everything that was made is removed.
 #
 # In:    BIN_DIR with uko-operator and cloud-in-a-box; the control plane of tests/cluster, built when it is missing.
 # Out:   a story on standard output; 0 when it ended well. KEEP=1 stays up and says how to look around.
@@ -37,6 +38,7 @@ for program in uko-operator cloud-in-a-box; do [[ -x $bin/$program ]] || die "$b
 
 kubectl() { "$dir/cluster/kubectl" --kubeconfig "$dir/cluster/kubeconfig" -n "$namespace" "$@"; }
 cloud() { curl -fsS --noproxy '*' -o /dev/null -X POST -d "$2" "$(<"$dir/cloud/control")$1"; }
+is_held() { [[ -n $(kubectl get "$1" -o jsonpath='{.metadata.finalizers}') ]]; }
 until_true() { # SECONDS WHAT COMMAND...
   local end=$((SECONDS + $1)) what=$2; shift 2
   until "$@"; do ((SECONDS < end)) || die "$what did not happen within $((SECONDS - end + deadline)) s"; sleep 0.2; done
@@ -81,13 +83,23 @@ cloud /state "$(key "{\"deletedDate\": $(date +%s), \"scheduledPurgeDate\": $(($
   azurekeystoreconnection/payments=False || die 'the loss of the key was not told'
 kubectl get akc
 
-title '5  It is recovered'
-cloud /state "$(key null)"
+title '5  The operator may recover it: keyEncryptionKey.policy: Recover'
+kubectl patch akc payments --type merge -p '{"spec": {"keyEncryptionKey": {"policy": "Recover"}}}'
 "$here/watch.py" --changes "$dir/cluster/kubectl" "$dir/cluster/kubeconfig" "$namespace" "$deadline" \
-  azurekeystoreconnection/payments=True || die 'the return of the key was not told'
+  azurekeystoreconnection/payments=True || die 'the key was not brought back'
 kubectl get akc
+
+title "6  The password that UKO uses is rotated: a second one in Entra, then the Secret"
+read -r tenant client <<<"$(python3 -c 'import json,sys; a=json.load(open(sys.argv[1]))["azure"]; print(a["tenantId"], a["servicePrincipal"]["clientId"])' "$dir/cloud/seed.json")"
+password=$(python3 -c 'import secrets; print(secrets.token_urlsafe(30))')
+cloud /state "{\"azure\": {\"tenants\": {\"$tenant\": {\"applications\": {\"$client\": {\"secrets\": {\"second\": {\"value\": \"$password\"}}}}}}}}"
+kubectl patch secret payments-sp --type merge -p "{\"stringData\": {\"clientSecret\": \"$password\"}}"
+kubectl wait akc payments --for=jsonpath='{.status.conditions[?(@.type=="CredentialsValid")].reason}'=CredentialsRotated --timeout="${deadline}s" >/dev/null ||
+  die 'the new password did not reach UKO'
+kubectl get akc payments -o jsonpath='{.status.conditions[?(@.type=="CredentialsValid")].message}{"\n"}'
+
 title 'What happened, as Kubernetes tells it'
-kubectl events --for azurekeystoreconnection/payments 2>/dev/null | awk 'NR == 1 || /Kek|KeysCanFlow|Healthy|Test/' | cut -c1-160 | tail -n 12
+kubectl events --for azurekeystoreconnection/payments 2>/dev/null | awk 'NR == 1 || /Kek|KeysCanFlow|Rotat/' | cut -c1-160 | tail -n 12
 
 if [[ ${KEEP:-} == 1 ]]; then
   title 'It stays up. In another shell:'
@@ -99,4 +111,19 @@ if [[ ${KEEP:-} == 1 ]]; then
   while kill -0 "${pids[2]}" 2>/dev/null; do sleep 1; done
   die 'the operator ended'
 fi
+title '7  Both are deleted, with deletionPolicy: Delete: what they made goes, in a safe order'
+for object in akc/payments ukoep/payments; do kubectl patch "$object" --type merge -p '{"spec": {"deletionPolicy": "Delete"}}' >/dev/null; done
+for object in akc/payments ukoep/payments; do
+  until_true "$deadline" "the finalizer of $object" is_held "$object"
+done
+kubectl delete akc/payments ukoep/payments --timeout="${deadline}s"
+kubectl get events --field-selector reason=Deleted --sort-by .metadata.creationTimestamp -o custom-columns=REMOVED:.message 2>/dev/null | cut -c1-150
+curl -fsS --noproxy '*' "$(<"$dir/cloud/control")/state" | python3 -c '
+import json, sys
+state = json.load(sys.stdin)
+left = {"private endpoints": len(state["azure"]["privateEndpoints"]), "connector endpoints": len(state["ibm"]["endpoints"]),
+        "keystores": sum(len(uko["keystores"]) for uko in state["ibm"]["uko"].values())}
+print("left in the clouds:", ", ".join(f"{count} {what}" for what, count in left.items()))
+sys.exit(any(left.values()))' || die 'something was left behind'
+
 printf '\n%sThe demo ended well.%s KEEP=1 make demo stays up to play with.\n' "$green" "$off"
