@@ -44,6 +44,11 @@ until_true() { # SECONDS WHAT COMMAND...
   until "$@"; do ((SECONDS < end)) || die "$what did not happen within $((SECONDS - end + deadline)) s"; sleep 0.2; done
 }
 
+until_says() { # CONDITION REASON: waits for it, and shows the message
+  kubectl wait akc payments --for=jsonpath="{.status.conditions[?(@.type==\"$1\")].reason}=$2" --timeout="${deadline}s" >/dev/null || die "$1 does not say $2"
+  kubectl get akc payments -o jsonpath="{.status.conditions[?(@.type==\"$1\")].message}{\"\n\"}"
+}
+
 title '1  A Kubernetes control plane, two clouds, and the operator'
 note 'kube-apiserver, etcd and kube-controller-manager (real); Azure and IBM Cloud (in a box: an HTTPS proxy with their host names)'
 "$root/tests/cluster/run.sh" "$dir/cluster" >"$dir/cluster.log" 2>&1 & pids+=($!)
@@ -85,8 +90,7 @@ kubectl get akc
 
 title '5  The operator may recover it: keyEncryptionKey.policy: Recover'
 kubectl patch akc payments --type merge -p '{"spec": {"keyEncryptionKey": {"policy": "Recover"}}}'
-"$here/watch.py" --changes "$dir/cluster/kubectl" "$dir/cluster/kubeconfig" "$namespace" "$deadline" \
-  azurekeystoreconnection/payments=True || die 'the key was not brought back'
+until_says KeyEncryptionKeyHealthy KekRecovered
 kubectl get akc
 
 title "6  The password that UKO uses is rotated: a second one in Entra, then the Secret"
@@ -94,9 +98,7 @@ read -r tenant client <<<"$(python3 -c 'import json,sys; a=json.load(open(sys.ar
 password=$(python3 -c 'import secrets; print(secrets.token_urlsafe(30))')
 cloud /state "{\"azure\": {\"tenants\": {\"$tenant\": {\"applications\": {\"$client\": {\"secrets\": {\"second\": {\"value\": \"$password\"}}}}}}}}"
 kubectl patch secret payments-sp --type merge -p "{\"stringData\": {\"clientSecret\": \"$password\"}}"
-kubectl wait akc payments --for=jsonpath='{.status.conditions[?(@.type=="CredentialsValid")].reason}'=CredentialsRotated --timeout="${deadline}s" >/dev/null ||
-  die 'the new password did not reach UKO'
-kubectl get akc payments -o jsonpath='{.status.conditions[?(@.type=="CredentialsValid")].message}{"\n"}'
+until_says CredentialsValid CredentialsRotated
 
 title 'What happened, as Kubernetes tells it'
 kubectl events --for azurekeystoreconnection/payments 2>/dev/null | awk 'NR == 1 || /Kek|KeysCanFlow|Rotat/' | cut -c1-160 | tail -n 12
