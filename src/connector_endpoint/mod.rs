@@ -39,7 +39,7 @@ use crate::{
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
-        look::{Look, recreate_requested},
+        look::{Due, Look, recreate_requested},
         release::Retained,
         span::{self, stage},
         stage::Plan,
@@ -140,9 +140,15 @@ impl Controller for ConnectorEndpoints {
         let before = status.memory.clone().unwrap_or_default();
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
-        let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &self.shared.pace, now);
+        let owner = lock_owner(Self::KIND, &key);
+        let last = self.shared.full_looks.last(&owner, &before);
+        let due = Due::of(last, self.shared.pace.interval(object.spec.interval_seconds), &self.shared.pace);
+        let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &due, now);
         let past = past(object, &status, &look, now);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        if !made.quick && made.plan.is_settled() {
+            self.shared.full_looks.found_calm(&owner, now);
+        }
         let told = report::Told {
             object,
             before: status,

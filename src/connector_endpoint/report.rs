@@ -18,7 +18,7 @@ use crate::{
         announce::{Age, standing},
         driver::Report,
         expiry::Expiring,
-        look::{Look, RECREATE, acknowledged},
+        look::{Look, RECREATE, acknowledged, stamps_due},
         ownership::TAKE_OVER,
         pace::PaceSettings,
         stage::Word,
@@ -67,6 +67,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     };
     let summary = summarise(&told.pass.plan, &frame);
     let annotations = told.object.metadata.annotations.as_ref();
+    let requested = told.look.requested.is_some() && told.look.requested != told.before.last_handled_reconcile_at;
     let done = summary.settled && told.want.mode == Mode::Manage;
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
@@ -101,7 +102,11 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     status.conditions = summary.conditions;
     publish_address(told, &mut status);
     made_at(told, &mut status, now);
-    Report { status, next: summary.next, stamps: summary.settled }
+    Report {
+        status,
+        next: summary.next,
+        stamps: requested || stamps_due(told.before.memory.as_ref(), summary.settled, now),
+    }
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {

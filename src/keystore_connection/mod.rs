@@ -50,7 +50,7 @@ use crate::{
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
-        look::{Look, recreate_requested, request},
+        look::{Due, Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
         release::Retained,
@@ -240,7 +240,10 @@ impl Controller for KeystoreConnections {
         let annotations = object.metadata.annotations.as_ref();
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
-        let look = Look::decide(&before, inputs, annotations, handled, &self.shared.pace, now);
+        let owner = lock_owner(Self::KIND, &key);
+        let last = self.shared.full_looks.last(&owner, &before);
+        let due = Due::of(last, self.shared.pace.interval(object.spec.interval_seconds), &self.shared.pace);
+        let look = Look::decide(&before, inputs, annotations, handled, &due, now);
         // The draft does not show its password, so the password's own fingerprint goes in beside it.
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
@@ -248,6 +251,9 @@ impl Controller for KeystoreConnections {
         let past =
             Past::of(object, &status, &look, password_fingerprint, &fingerprint, interval(object, &self.shared.pace));
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        if !made.quick && made.plan.is_settled() {
+            self.shared.full_looks.found_calm(&owner, now);
+        }
         let told = report::Told {
             object,
             before: &status,

@@ -21,7 +21,7 @@ use crate::{
         announce::{Age, standing},
         driver::Report,
         expiry::Expiring,
-        look::{Look, RECREATE, acknowledged, request},
+        look::{Look, RECREATE, acknowledged, request, stamps_due},
         ownership::TAKE_OVER,
         pace::PaceSettings,
         stage::{Seen, Word},
@@ -73,6 +73,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     };
     let summary = summarise(&pass.plan, &frame);
     let tested = pass.tested.is_some();
+    let requested = told.look.requested.is_some() && told.look.requested != told.before.last_handled_reconcile_at;
     let done = summary.settled && told.want.mode == Mode::Manage;
     let annotations = told.object.metadata.annotations.as_ref();
     let mut status = AzureKeystoreConnectionStatus {
@@ -114,7 +115,7 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
     status.memory = Some(remember(case, told, summary.memory, &status));
     let next = if pass.noted { std::time::Duration::ZERO } else { summary.next };
-    Report { status, next, stamps: summary.settled }
+    Report { status, next, stamps: requested || stamps_due(told.before.memory.as_ref(), summary.settled, now) }
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {

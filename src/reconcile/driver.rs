@@ -34,6 +34,7 @@ use super::{
     fingerprint::Fingerprints,
     leadership::Leadership,
     locks::Locks,
+    look::FullLooks,
     metrics::{Metrics, Outcome},
     pace::{PaceSettings, jittered},
     release::{self, Retained},
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub locks: Locks,
     /// Creations on record.
     pub announced: Announced,
+    /// When everything was last looked at.
+    pub full_looks: FullLooks,
     /// Keyed fingerprints.
     pub fingerprints: Fingerprints,
     /// Reconciles at once.
@@ -247,6 +250,7 @@ pub(super) fn forget<C: Controller>(controller: &C, key: &Key) {
     shared.metrics.forget(C::KIND, key);
     shared.locks.clear(&lock_owner(C::KIND, key));
     shared.announced.forget(&lock_owner(C::KIND, key));
+    shared.full_looks.forget(&lock_owner(C::KIND, key));
     controller.forget(key);
     if C::KIND == Kind::ConnectorEndpoint {
         shared.wakes.changed(Named::ConnectorEndpoint, key);

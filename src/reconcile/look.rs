@@ -2,7 +2,11 @@
 //!
 //! In: memory, fingerprint of the inputs, annotations. Out: a [`Look`]. Never: looks.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
@@ -24,6 +28,53 @@ pub(crate) struct Look {
     pub requested: Option<String>,
 }
 
+/// How often everything is looked at, and when it last was.
+pub(crate) struct Due {
+    every: Duration,
+    last: Option<Time>,
+}
+
+impl Due {
+    /// At each `interval` of the object, and no more often than the operator allows. A quarter less, because a look may come a
+    /// fifth early.
+    pub(crate) fn of(last: Option<Time>, interval: Duration, pace: &PaceSettings) -> Self {
+        Self { every: interval.mul_f64(0.75).max(pace.full_look_interval), last }
+    }
+}
+
+/// When this process last looked at everything, by object. Status knows it too, but is not written for a time stamp alone.
+#[derive(Debug, Default)]
+pub(crate) struct FullLooks {
+    at: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl FullLooks {
+    /// When `owner` was last looked at fully; `memory` is what its status says.
+    pub(crate) fn last(&self, owner: &str, memory: &Memory) -> Option<Time> {
+        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).get(owner).copied().map(Time);
+        at.into_iter().chain(memory.full_look_at.clone()).max_by_key(|time| time.0)
+    }
+
+    /// A full look found nothing to do.
+    pub(crate) fn found_calm(&self, owner: &str, now: Timestamp) {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned(), now);
+    }
+
+    /// The object is gone.
+    pub(crate) fn forget(&self, owner: &str) {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+    }
+}
+
+/// Time stamps alone are worth a write this often, and after whatever a person asked for.
+const STAMPS: Duration = Duration::from_mins(30);
+
+/// Whether they are now, after a look that found everything `settled`.
+pub(crate) fn stamps_due(before: Option<&Memory>, settled: bool, now: Timestamp) -> bool {
+    let written = before.and_then(|memory| memory.full_look_at.as_ref());
+    settled && written.is_none_or(|at| age(at, now) >= STAMPS)
+}
+
 impl Look {
     /// Decides; `handled` is the request that status acknowledges.
     pub(crate) fn decide(
@@ -31,13 +82,13 @@ impl Look {
         inputs: String,
         annotations: Option<&BTreeMap<String, String>>,
         handled: Option<&str>,
-        pace: &PaceSettings,
+        due: &Due,
         now: Timestamp,
     ) -> Self {
         let requested = request(annotations, "reconcile-requested-at");
         let fresh = requested.is_some() && requested.as_deref() != handled;
         let changed = before.settled_inputs.as_ref() != Some(&inputs);
-        let looked = before.full_look_at.as_ref().is_some_and(|at| age(at, now) < pace.full_look_interval);
+        let looked = due.last.as_ref().is_some_and(|at| age(at, now) < due.every);
         let calm = before.failures.is_empty() && before.progressing_since.is_none();
         let mut memory = before.clone();
         let new = memory.inputs.as_ref() != Some(&inputs);
@@ -108,7 +159,8 @@ mod tests {
     fn decide(before: &Memory, inputs: &str, asked: Option<&str>, handled: Option<&str>) -> Look {
         let annotations =
             asked.map(|at| BTreeMap::from([("uko-operator.io/reconcile-requested-at".to_owned(), at.to_owned())]));
-        Look::decide(before, inputs.to_owned(), annotations.as_ref(), handled, &pace(), at(0))
+        let due = Due::of(before.full_look_at.clone(), Duration::from_mins(5), &pace());
+        Look::decide(before, inputs.to_owned(), annotations.as_ref(), handled, &due, at(0))
     }
 
     #[test]
@@ -120,6 +172,32 @@ mod tests {
         let row =
             StageFailure { stage: "VaultReady".to_owned(), reason: "R".to_owned(), since: Time(at(-1)), attempts: 1 };
         assert!(!decide(&Memory { failures: vec![row], ..fine() }, "a", None, None).quick);
+    }
+
+    #[test]
+    fn everything_is_looked_at_each_interval_and_only_shorter_checks_are_quick() {
+        let often = PaceSettings { full_look_interval: Duration::from_mins(1), ..pace() };
+        let quick = |interval: u64, since: i64| {
+            let due = Due::of(Some(Time(at(-since))), Duration::from_secs(interval), &often);
+            Look::decide(&fine(), "a".to_owned(), None, None, &due, at(0)).quick
+        };
+        assert!(quick(300, 60), "a check of the key between two looks");
+        assert!(!quick(300, 240), "a look that comes a fifth early");
+        assert!(!quick(60, 60));
+        assert!(quick(10, 40) && !quick(10, 60), "not more often than the operator allows");
+        let looks = FullLooks::default();
+        assert_eq!(looks.last("a", &fine()), fine().full_look_at);
+        looks.found_calm("a", at(-5));
+        assert_eq!(looks.last("a", &fine()), Some(Time(at(-5))));
+        looks.forget("a");
+        assert_eq!(looks.last("a", &Memory::default()), None);
+    }
+
+    #[test]
+    fn time_stamps_alone_are_written_each_half_hour() {
+        let written = |since: i64| Memory { full_look_at: Some(Time(at(-since))), ..Memory::default() };
+        assert!(!stamps_due(Some(&written(1799)), true, at(0)) && stamps_due(Some(&written(1800)), true, at(0)));
+        assert!(stamps_due(None, true, at(0)) && !stamps_due(None, false, at(0)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct PaceSettings {
     pub poll_interval: Duration,
     /// Shortest interval an object may ask for.
     pub min_interval: Duration,
-    /// How often everything is looked at.
+    /// How often everything is looked at, at most.
     pub full_look_interval: Duration,
 }
 

@@ -190,7 +190,9 @@ class Operator:
         environment = {"KUBECONFIG": str(folder / "cluster/kubeconfig"), "HOME": str(folder), **cloud.proxy}
         # Production's own timings; only the interval may be as short as the kinds allow.
         command = [binary, "run", "--policy", str(folder / "manifests/policy.yaml"), "--namespace", ME,
-                   "--extra-ca-file", str(cloud.authority), "--listen", "127.0.0.1:0", "--min-interval", "10s"]
+                   "--extra-ca-file", str(cloud.authority), "--listen", "127.0.0.1:0", "--min-interval", "10s",
+                   # quick and full looks are measured apart
+                   "--full-look-interval", "30m"]
         with self.log.open("wb") as log:
             self.started = time.time()
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)

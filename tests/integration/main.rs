@@ -21,6 +21,7 @@ mod claims;
 mod cluster;
 mod crash;
 mod deletion;
+mod drift;
 mod exactly_once;
 mod faults_of_azure;
 mod faults_of_ibm;

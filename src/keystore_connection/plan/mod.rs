@@ -67,7 +67,7 @@ pub(super) fn plan(case: Case<'_>) -> Plan<Step> {
     let mut drift = Vec::new();
     let credentials = identities::credentials_valid(case);
     let may_act = credentials.carries() || matches!(&credentials, Verdict::Unclear(_));
-    let vault = hold(vault::vault_ready(case), may_act);
+    let vault = hold(vault::vault_ready(case, &mut drift), may_act);
     let endpoint = hold(private_endpoint::private_endpoint_ready(case, &vault, &mut drift), may_act);
     let path = path::connector_endpoint_ready(case);
     let ready_path = first_open([

@@ -30,6 +30,8 @@ const REVERSALS: u32 = 2;
 /// For so long after closing, an answer that still says open is an old one.
 const LAG: Duration = Duration::from_secs(15);
 
+const STAYS_OPEN: &str = "Someone opened the public address again. driftPolicy is Report, so it stays open.";
+
 pub(super) fn network_access_applied(
     case: Case<'_>,
     open: Option<ConditionType>,
@@ -65,6 +67,10 @@ pub(super) fn network_access_applied(
     if let Some(verdict) = reopened(case, vault.public_network_access.as_str(), drift) {
         return verdict;
     }
+    if case.only_reports() {
+        drift.push(opened(vault.public_network_access.as_str()));
+        return Verdict::met("DriftReported", STAYS_OPEN);
+    }
     if let Some(stage) = open {
         return Verdict::Behind(stage);
     }
@@ -86,6 +92,11 @@ pub(super) fn network_access_applied(
     })
 }
 
+fn opened(have: &str) -> Drift {
+    let field = "spec.azure.publicNetworkAccess".to_owned();
+    Drift { field, want: "Disabled".to_owned(), have: have.to_owned() }
+}
+
 /// It was closed by us and is open: what that means before anything else does.
 fn reopened(case: Case<'_>, have: &str, drift: &mut Vec<Drift>) -> Option<Verdict<Step>> {
     let memory = case.past.memory;
@@ -94,11 +105,9 @@ fn reopened(case: Case<'_>, have: &str, drift: &mut Vec<Drift>) -> Option<Verdic
         let text = "The public address was closed; the Key Vault does not say so yet.";
         return Some(Verdict::in_progress("PublicAccessInProgress", text, None));
     }
-    let field = "spec.azure.publicNetworkAccess".to_owned();
-    drift.push(Drift { field, want: "Disabled".to_owned(), have: have.to_owned() });
+    drift.push(opened(have));
     if case.want.drift == DriftPolicy::Report {
-        let text = "Someone opened the public address again. driftPolicy is Report, so it stays open.";
-        return Some(Verdict::met("DriftReported", text));
+        return Some(Verdict::met("DriftReported", STAYS_OPEN));
     }
     // This opening is not counted yet: that happens when it is set back.
     (memory.reopened_by_others.unwrap_or_default().saturating_add(1) >= REVERSALS).then(|| {

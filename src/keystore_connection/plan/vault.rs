@@ -6,7 +6,7 @@ use super::{Case, Step, faulty};
 use crate::{
     api::{
         condition::ConditionType,
-        v1alpha1::{KeyPermissions, Variant},
+        v1alpha1::{Drift, KeyPermissions, Variant},
     },
     clouds::{
         azure::{KeyVaultRole, Sku, Vault},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-pub(super) fn vault_ready(case: Case<'_>) -> Verdict<Step> {
+pub(super) fn vault_ready(case: Case<'_>, drift: &mut Vec<Drift>) -> Verdict<Step> {
     let name = &case.want.vault.name;
     let vault = match &case.seen.vault {
         Seen::NotLooked => return Verdict::Behind(ConditionType::CredentialsValid),
@@ -42,7 +42,7 @@ pub(super) fn vault_ready(case: Case<'_>) -> Verdict<Step> {
     if case.quick && vault.rbac {
         return Verdict::Unchanged;
     }
-    permissions(case, vault)
+    permissions(case, vault, drift)
 }
 
 fn blocked(class: Class, reason: &'static str, message: String) -> Verdict<Step> {
@@ -92,7 +92,7 @@ fn unfit(vault: &Vault, name: &str, variant: Variant) -> Option<Fault> {
     })
 }
 
-fn permissions(case: Case<'_>, vault: &Vault) -> Verdict<Step> {
+fn permissions(case: Case<'_>, vault: &Vault, drift: &mut Vec<Drift>) -> Verdict<Step> {
     let want = case.want;
     if want.key_permissions == KeyPermissions::Trust {
         return Verdict::met("VaultReady", "The Key Vault fits; its key permissions are taken on trust.");
@@ -109,7 +109,19 @@ fn permissions(case: Case<'_>, vault: &Vault) -> Verdict<Step> {
         return Verdict::met("VaultReady", "The Key Vault fits, and its access policy grants all ten key permissions.");
     }
     let list = missing.join(", ");
-    if want.key_permissions == KeyPermissions::Grant {
+    let grant = want.key_permissions == KeyPermissions::Grant;
+    if grant && case.past.settled {
+        let (field, want) = ("spec.azure.keyPermissions".to_owned(), "all ten key permissions".to_owned());
+        drift.push(Drift { field, want, have: format!("without {list}") });
+    }
+    if grant && case.only_reports() {
+        let text = format!(
+            "UKO's service principal {object_id} has lost these key permissions: {list}. driftPolicy is Report: set it to Correct to have them granted again, or add them to the access policy of Key Vault {}.",
+            want.vault.name
+        );
+        return blocked(Class::AwaitingPerson, "VaultAccessIncomplete", text);
+    }
+    if grant {
         let text = format!("These key permissions are being granted to UKO's service principal: {list}.");
         return Verdict::step(Step::GrantKeyPermissions { object_id, permissions: missing }, "GrantInProgress", text);
     }

@@ -73,8 +73,9 @@ pub struct Flags {
     #[arg(long, value_name = "DURATION", env = "UKO_OPERATOR_MIN_INTERVAL", default_value = "60s", value_parser = duration::parse)]
     pub min_interval: Duration,
 
-    /// Pause between two full looks (network, permissions, connector) at a resource that is Ready.
-    #[arg(long, value_name = "DURATION", env = "UKO_OPERATOR_FULL_LOOK_INTERVAL", default_value = "30m", value_parser = duration::parse)]
+    /// Shortest pause between two full looks (every managed field, network, permissions) at a resource that is Ready. Each look
+    /// at its interval is full unless the last one is younger than this; looks between, such as those at the KEK, are quick.
+    #[arg(long, value_name = "DURATION", env = "UKO_OPERATOR_FULL_LOOK_INTERVAL", default_value = "60s", value_parser = duration::parse)]
     pub full_look_interval: Duration,
 
     /// How long the Lease must stay unchanged before another process may lead. Whole seconds.

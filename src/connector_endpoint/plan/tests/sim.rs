@@ -27,7 +27,7 @@ use crate::{
     reconcile::{
         announce::{Announced, Permission},
         fault::Fault,
-        look::Look,
+        look::{Due, Look},
         scenario::{pace, patched},
         secrets::Secrets,
         stage::{Plan, Seen, Verdict, Word},
@@ -95,7 +95,8 @@ pub(super) fn in_case<R>(
     let before = status.memory.clone().unwrap_or_default();
     let inputs = format!("{}{:?}", serde_json::to_string(&object.spec).unwrap(), world.secrets);
     let annotations = object.metadata.annotations.as_ref();
-    let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
+    let due = Due::of(before.full_look_at.clone(), pace().interval(object.spec.interval_seconds), &pace());
+    let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &due, now);
     then(&want, &past(object, &status, &look, now), &look)
 }
 

@@ -24,7 +24,7 @@ use crate::{
     reconcile::{
         announce::{Announced, Permission},
         fault::Fault,
-        look::Look,
+        look::{Due, Look},
         policy_file::Policy,
         scenario::{pace, patched},
         stage::{Describe, Plan, Seen, Verdict, Word},
@@ -127,7 +127,8 @@ pub(super) fn in_case<R>(
     let want = Desired::parse(object, &key, super::world::CLUSTER, found, &Policy::parse(&world.policy).unwrap());
     let before = status.memory.clone().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
-    let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &pace(), now);
+    let due = Due::of(before.full_look_at.clone(), pace().interval(object.spec.interval_seconds), &pace());
+    let look = Look::decide(&before, inputs, annotations, status.last_handled_reconcile_at.as_deref(), &due, now);
     let fingerprint = |draft: &KeystoreDraft| short_hash(&format!("{draft:?}{held:?}"));
     let interval = crate::keystore_connection::interval(object, &pace());
     let past = Past::of(object, &status, &look, held.clone(), &fingerprint, interval);
