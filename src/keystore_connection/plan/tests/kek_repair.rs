@@ -106,6 +106,14 @@ fn a_key_that_uko_may_be_about_to_make_is_left_to_it() {
     assert_eq!((key(&sim), sim.says(STAGE)), (0, "False KeyEncryptionKeyInProgress".to_owned()));
     sim.run(600);
     assert_eq!((key(&sim), sim.is(ConditionType::Ready, "True")), (1, true), "{}", sim.says(STAGE));
+
+    // Nor while UKO cannot reach the vault yet.
+    let unwell = World { kek: Kek::Missing, health: Some("not_responding".to_owned()), ..World::default() };
+    let mut sim = Sim::of(policy("Recreate"), unwell);
+    sim.run(840);
+    assert_eq!((key(&sim), sim.says(STAGE)), (0, "False KekMissing".to_owned()));
+    sim.run(900);
+    assert_eq!(key(&sim), 1);
 }
 
 #[test]
