@@ -132,8 +132,9 @@ image: ## Build the operator's image for this machine: IMAGE=registry.example.co
 
 .PHONY: crds
 crds: ## Write crds/*.yaml, and what else is generated, again from the Rust types.
-	$(call need,$(build_tools))
+	$(call need,$(build_tools) go git flock)
 	UPDATE_GENERATED=1 cargo test --test generated
+	UPDATE_GENERATED=1 cargo test --test charts deploy
 
 .PHONY: lint
 lint: ## Format, clippy, rustdoc, the charts in every mode and the syntax of the scripts; licences where cargo-deny is installed.
