@@ -15,8 +15,8 @@ use crate::{
         Clouds, hosts,
         http::{CloudMetrics, HttpSettings, ProxySettings},
     },
-    connector_endpoint::ConnectorEndpoints,
-    keystore_connection::{KeystoreConnections, Operations},
+    connector_endpoint::{ConnectorEndpoints, EndpointMetrics},
+    keystore_connection::{ConnectionMetrics, KeystoreConnections, Operations},
     process::{
         settings::{LinkScope, Settings},
         supervise::Supervisor,
@@ -67,6 +67,7 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         clouds: clouds.clone(),
         status_schema: endpoint_schema,
         retained: Retained::default(),
+        metrics: operator.metrics.register(EndpointMetrics::register),
     });
     let connections = Arc::new(KeystoreConnections {
         shared,
@@ -75,6 +76,7 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         retained: Retained::default(),
         policy: operator.policy.clone(),
         operations: Operations::default(),
+        metrics: operator.metrics.register(ConnectionMetrics::register),
     });
     let namespaces = settings.watch_namespaces.clone();
     spawn(supervise, "connector-endpoint", driver::run(endpoints, namespaces.clone(), supervise.stop()));

@@ -4,12 +4,15 @@
 mod apply;
 mod cleanup;
 mod desired;
+mod metrics;
 mod observe;
 mod plan;
 pub mod reasons;
 mod release;
 mod report;
 mod resolve;
+
+pub(crate) use self::metrics::EndpointMetrics;
 
 use std::sync::Arc;
 
@@ -27,7 +30,7 @@ use self::{
     plan::{Past, Step},
 };
 use crate::{
-    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
+    api::v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Memory, Mode, PendingCreate},
     clouds::{
         Clouds,
         ibm::{ConnectorId, EndpointId, Satellite},
@@ -58,6 +61,8 @@ pub(crate) struct ConnectorEndpoints {
     pub status_schema: Option<JSONSchemaProps>,
     /// What is needed to give up the marks of objects that are gone.
     pub retained: Retained<ConnectorEndpoint>,
+    /// What only this kind measures.
+    pub metrics: EndpointMetrics,
 }
 
 /// What one look and what followed from it gave.
@@ -84,6 +89,10 @@ impl Controller for ConnectorEndpoints {
 
     fn conditions(status: &ConnectorEndpointStatus) -> &[Condition] {
         &status.conditions
+    }
+
+    fn memory(status: &ConnectorEndpointStatus) -> Option<&Memory> {
+        status.memory.as_ref()
     }
 
     fn status_schema(&self) -> Option<&JSONSchemaProps> {
@@ -127,6 +136,14 @@ impl Controller for ConnectorEndpoints {
     async fn cleanup(&self, object: &ConnectorEndpoint, now: Timestamp) -> Farewell<ConnectorEndpointStatus> {
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         cleanup::pass(self, object, &key, now).await
+    }
+
+    fn forget(&self, key: &Key) {
+        self.metrics.forget(key);
+    }
+
+    fn observe_metrics(&self, key: &Key, status: &ConnectorEndpointStatus) {
+        self.metrics.told(key, status);
     }
 
     async fn pass(&self, object: &ConnectorEndpoint, now: Timestamp) -> Report<ConnectorEndpointStatus> {

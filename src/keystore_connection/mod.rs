@@ -5,6 +5,7 @@ mod apply;
 mod cleanup;
 mod desired;
 mod kek_memory;
+mod metrics;
 mod observe;
 mod operations;
 mod plan;
@@ -14,7 +15,7 @@ mod report;
 mod resolve;
 mod usage;
 
-pub(crate) use self::operations::Operations;
+pub(crate) use self::{metrics::ConnectionMetrics, operations::Operations};
 
 use std::{sync::Arc, time::Duration};
 
@@ -84,6 +85,8 @@ pub(crate) struct KeystoreConnections {
     pub operations: Operations,
     /// What is needed to give up the marks of objects that are gone.
     pub retained: Retained<AzureKeystoreConnection>,
+    /// What only this kind measures.
+    pub metrics: ConnectionMetrics,
 }
 
 /// What plan reads of the object's own past: ids that status caches, and its memory.
@@ -170,12 +173,17 @@ impl Controller for KeystoreConnections {
         &status.conditions
     }
 
+    fn memory(status: &AzureKeystoreConnectionStatus) -> Option<&Memory> {
+        status.memory.as_ref()
+    }
+
     fn status_schema(&self) -> Option<&JSONSchemaProps> {
         self.status_schema.as_ref()
     }
 
     fn forget(&self, key: &Key) {
         self.operations.forget(&lock_owner(Self::KIND, key));
+        self.metrics.forget(key);
     }
 
     fn names(object: &AzureKeystoreConnection) -> Names {
@@ -268,8 +276,7 @@ impl Controller for KeystoreConnections {
     }
 
     fn observe_metrics(&self, key: &Key, status: &AzureKeystoreConnectionStatus) {
-        let state = status.key_encryption_key.as_ref().map(|kek| format!("{:?}", kek.state));
-        self.shared.metrics.kek(key, state);
+        self.metrics.told(key, status);
     }
 }
 
@@ -383,7 +390,7 @@ impl KeystoreConnections {
         let (done, tested) = sent.instrument(applying.clone()).await;
         span::done(&applying, &done);
         if let Some(action) = step.repairs_key() {
-            self.shared.metrics.repaired(action, &done);
+            self.metrics.repaired(action, &done);
         }
         let lost = self.shared.ended(owner, &locks, step.creates(), &done, driver::now());
         (done, tested, lost)

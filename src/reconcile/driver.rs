@@ -35,7 +35,7 @@ use super::{
     leadership::Leadership,
     locks::Locks,
     look::FullLooks,
-    metrics::{Metrics, Outcome},
+    metrics::{Metrics, Outcome, first_ready},
     pace::{PaceSettings, jittered},
     release::{self, Retained},
     span,
@@ -43,6 +43,8 @@ use super::{
     summary::{outcome, transitions},
     wake::{Key, Kind, Named, Names, Wakes},
 };
+
+use crate::api::v1alpha1::Memory;
 
 /// What both controllers hold.
 pub(crate) struct Shared {
@@ -103,6 +105,8 @@ pub(crate) trait Controller: Send + Sync + 'static {
     fn status(object: &Self::Object) -> Self::Status;
     /// The conditions in a status, from which events and metrics are drawn.
     fn conditions(status: &Self::Status) -> &[Condition];
+    /// What a status remembers.
+    fn memory(status: &Self::Status) -> Option<&Memory>;
     /// The schema of its status, which every status is cut to fit.
     fn status_schema(&self) -> Option<&JSONSchemaProps>;
     /// What the object names.
@@ -122,9 +126,9 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// One pass over a deleted object: at most one thing is removed. Never fails.
     fn cleanup(&self, object: &Self::Object, now: Timestamp) -> impl Future<Output = Farewell<Self::Status>> + Send;
     /// The object is gone.
-    fn forget(&self, _: &Key) {}
+    fn forget(&self, key: &Key);
     /// What the metrics tell of a status besides its conditions.
-    fn observe_metrics(&self, _: &Key, _: &Self::Status) {}
+    fn observe_metrics(&self, key: &Key, status: &Self::Status);
 }
 
 /// Runs one controller in `namespaces`, or in all where none is named, until `stop`; passes that are under way are finished.
@@ -247,11 +251,10 @@ fn key_of<K: ResourceExt>(object: &K) -> Key {
 pub(super) fn forget<C: Controller>(controller: &C, key: &Key) {
     let shared = controller.shared();
     shared.wakes.record(C::KIND, key, &Names::new());
-    shared.metrics.forget(C::KIND, key);
+    shared.metrics.forget(C::KIND, key, || controller.forget(key));
     shared.locks.clear(&lock_owner(C::KIND, key));
     shared.announced.forget(&lock_owner(C::KIND, key));
     shared.full_looks.forget(&lock_owner(C::KIND, key));
-    controller.forget(key);
     if C::KIND == Kind::ConnectorEndpoint {
         shared.wakes.changed(Named::ConnectorEndpoint, key);
     }
@@ -294,6 +297,7 @@ async fn look_at<C: Controller>(controller: &C, key: &Key) -> Looked {
         }
     };
     span::generation(object.meta().generation);
+    shared.metrics.found(C::KIND, key, now());
     controller.retained().remember(key, &object, C::ending(&object));
     if let Some(looked) = attend(controller, &api, &object).await {
         return looked;
@@ -331,8 +335,12 @@ pub(super) async fn say<C: Controller>(
             return (Outcome::Failed, retry(shared));
         }
     }
-    shared.metrics.conditions(C::KIND, key, conditions);
-    controller.observe_metrics(key, &report.status);
+    if let Some(took) = first_ready(C::memory(&before), C::memory(&report.status), conditions, now()) {
+        shared.metrics.became_ready(C::KIND, took);
+    }
+    shared.metrics.told(C::KIND, key, conditions, now() + report.next, || {
+        controller.observe_metrics(key, &report.status);
+    });
     span::ready(conditions);
     (outcome(conditions), Action::requeue(report.next))
 }

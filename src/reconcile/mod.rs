@@ -22,6 +22,7 @@ pub(crate) mod release;
 #[cfg(test)]
 pub(crate) mod scenario;
 pub(crate) mod secrets;
+pub(crate) mod series;
 pub(crate) mod span;
 pub(crate) mod stage;
 pub(crate) mod status;

@@ -2,7 +2,7 @@
 
 use crate::harness::{
     World,
-    story::{CONNECTION, NAME},
+    story::{CONNECTION, ENDPOINT, NAME, text},
 };
 
 #[tokio::test]
@@ -11,6 +11,8 @@ async fn metrics_tell_reconciles_calls_durations_and_states_in_stable_names() {
     world.apply_fixture().await;
     world.is_ready().await;
     let here = format!("namespace=\"{}\",name=\"{NAME}\"", world.namespace);
+    let seed = world.cloud.seed();
+    let (connector, region) = (text(&seed, "/ibm/connector/name"), text(&seed, "/ibm/region"));
     let wanted = [
         "uko_operator_build_info{version=\"".to_owned(),
         "uko_operator_leader 1".to_owned(),
@@ -24,6 +26,11 @@ async fn metrics_tell_reconciles_calls_durations_and_states_in_stable_names() {
             "uko_operator_condition{{kind=\"{CONNECTION}\",{here},condition=\"Ready\",status=\"True\",reason=\"KeysCanFlow\"}} 1"
         ),
         format!("uko_operator_key_encryption_key_state{{{here},state=\"Healthy\"}} 1"),
+        format!("uko_operator_next_reconcile_timestamp_seconds{{kind=\"{CONNECTION}\",{here}}} "),
+        format!("uko_operator_time_to_ready_seconds_count{{kind=\"{CONNECTION}\"}} 1"),
+        format!("uko_operator_time_to_ready_seconds_count{{kind=\"{ENDPOINT}\"}} 1"),
+        format!("uko_operator_connector_endpoints_used{{{here},connector=\"{connector}\",region=\"{region}\"}} 1"),
+        format!("uko_operator_connector_endpoints_limit{{{here},connector=\"{connector}\",region=\"{region}\"}} 25"),
     ];
     // The pass that made it Ready is counted a moment after its status was written.
     world
@@ -40,6 +47,16 @@ async fn metrics_tell_reconciles_calls_durations_and_states_in_stable_names() {
         .eventually("a state that is over is no series any more", async || {
             let metrics = world.operator.as_ref().unwrap().metrics().await;
             if metrics.contains(&gone) || !metrics.contains("reason=\"Suspended\"") { Err(metrics) } else { Ok(()) }
+        })
+        .await;
+
+    for kind in [CONNECTION, ENDPOINT] {
+        world.delete(kind, NAME).await;
+    }
+    world
+        .eventually("what is deleted has no series any more", async || {
+            let metrics = world.operator.as_ref().unwrap().metrics().await;
+            if metrics.contains(&here) { Err(metrics) } else { Ok(()) }
         })
         .await;
 }

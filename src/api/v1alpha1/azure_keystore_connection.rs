@@ -341,6 +341,28 @@ pub enum KekState {
     NotApplicable,
 }
 
+impl KekState {
+    /// As it stands in status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Missing => "Missing",
+            Self::SoftDeleted => "SoftDeleted",
+            Self::MissingOrDeleted => "MissingOrDeleted",
+            Self::Disabled => "Disabled",
+            Self::Expired => "Expired",
+            Self::NotYetValid => "NotYetValid",
+            Self::WrongType => "WrongType",
+            Self::WrongOperations => "WrongOperations",
+            Self::WrongSize => "WrongSize",
+            Self::InTransition => "InTransition",
+            Self::Unreadable => "Unreadable",
+            Self::NotApplicable => "NotApplicable",
+        }
+    }
+}
+
 /// The key-encryption key as last seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

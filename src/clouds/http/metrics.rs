@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::Service;
+use super::{Service, budget::Refusal};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Attempt {
@@ -25,16 +25,28 @@ struct Call {
     operation: &'static str,
 }
 
-/// `uko_operator_cloud_requests_total` and `uko_operator_cloud_request_duration_seconds`. A clone counts into the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Withheld {
+    cloud: &'static str,
+    cause: &'static str,
+}
+
+/// `uko_operator_cloud_requests_total`, `uko_operator_cloud_requests_withheld_total` and
+/// `uko_operator_cloud_request_duration_seconds`. A clone counts into the same.
 #[derive(Clone, Debug)]
 pub struct CloudMetrics {
     attempts: Family<Attempt, Counter>,
+    withheld: Family<Withheld, Counter>,
     durations: Family<Call, Histogram, fn() -> Histogram>,
 }
 
 impl Default for CloudMetrics {
     fn default() -> Self {
-        Self { attempts: Family::default(), durations: Family::new_with_constructor(histogram) }
+        Self {
+            attempts: Family::default(),
+            withheld: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+        }
     }
 }
 
@@ -43,7 +55,7 @@ fn histogram() -> Histogram {
 }
 
 impl CloudMetrics {
-    /// Makes both metrics and hangs them into the registry under the operator's prefix.
+    /// Makes the metrics and hangs them into the registry under the operator's prefix.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
@@ -51,6 +63,11 @@ impl CloudMetrics {
             "cloud_requests",
             "Attempts of calls to the clouds, by HTTP status class or error",
             metrics.attempts.clone(),
+        );
+        registry.register(
+            "cloud_requests_withheld",
+            "Calls that were not made: the service asked for patience, did not answer lately, or too many calls wait",
+            metrics.withheld.clone(),
         );
         registry.register_with_unit(
             "cloud_request_duration",
@@ -65,6 +82,15 @@ impl CloudMetrics {
         let cloud = service.as_str();
         self.attempts.get_or_create(&Attempt { cloud, operation, status: class(status) }).inc();
         self.durations.get_or_create(&Call { cloud, operation }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn withheld(&self, service: Service, refusal: Refusal) {
+        let cause = match refusal {
+            Refusal::Gate(_) => "throttled",
+            Refusal::Broken(_) => "unanswered",
+            Refusal::Busy => "busy",
+        };
+        self.withheld.get_or_create(&Withheld { cloud: service.as_str(), cause }).inc();
     }
 }
 
@@ -85,17 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_metrics_appear_under_their_published_names() {
+    fn the_metrics_appear_under_their_published_names() {
         let mut registry = Registry::with_prefix("uko_operator");
         let metrics = CloudMetrics::register(&mut registry);
         metrics.count(Service::KeyVault, "GetKey", Some(403), Duration::from_millis(40));
         metrics.count(Service::KeyVault, "GetKey", None, Duration::from_secs(1));
+        metrics.withheld(Service::Arm, Refusal::Gate(Duration::from_secs(1)));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="4xx"} 1"#,
             r#"uko_operator_cloud_requests_total{cloud="kv",operation="GetKey",status="error"} 1"#,
             r#"uko_operator_cloud_request_duration_seconds_count{cloud="kv",operation="GetKey"} 2"#,
+            r#"uko_operator_cloud_requests_withheld_total{cloud="arm",cause="throttled"} 1"#,
         ] {
             assert!(text.contains(&format!("\n{line}\n")), "{line} not in\n{text}");
         }

@@ -123,6 +123,7 @@ impl Http {
         let pass = match self.budgets.admit(&target, patience).await {
             Ok(pass) => pass,
             Err(refusal) => {
+                self.metrics.withheld(request.service, refusal);
                 let error = at_home(request, refusal);
                 unanswered(&error);
                 return Err(error);
