@@ -34,6 +34,7 @@ mod install;
 mod key_encryption_key;
 mod key_repair;
 mod leadership;
+mod monitoring;
 mod network_access;
 mod not_yet_supported;
 mod opentelemetry;

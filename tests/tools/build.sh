@@ -10,7 +10,8 @@
 #   tests/tools/build.sh --check [NAME...]    print the paths, status 1 when one still has to be built
 #
 # They are kept in ${UKO_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/uko-operator}/tools. To add one: mkdir NAME, in it
-# `go mod init uko-operator.io/tests/tools/NAME` and `go get -tool PATH@VERSION`; PATH ends in NAME.
+# `go mod init uko-operator.io/tests/tools/NAME` and `go get -tool PATH@VERSION`; PATH ends in NAME. A file NAME/tags, if there, holds
+# the build tags that leave out what the tests do not need.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -27,9 +28,13 @@ if ((${#names[@]} == 0)); then
   for module in "$here"/*/go.mod; do names+=("$(basename -- "$(dirname -- "$module")")"); done
 fi
 
+tags() { # NAME: its build tags
+  [[ ! -f $here/$1/tags ]] || cat -- "$here/$1/tags"
+}
+
 place() { # NAME: where it is kept; another version, or another way to build it, is another folder
   local key
-  key=$( (cat -- "$here/$1/go.mod" "$here/$1/go.sum" && printf '%s\n' "${flags[@]}") | sha256sum)
+  key=$( (cat -- "$here/$1/go.mod" "$here/$1/go.sum" && tags "$1" && printf '%s\n' "${flags[@]}") | sha256sum)
   printf '%s\n' "$cache/$1-${key:0:12}/$1"
 }
 
@@ -40,7 +45,7 @@ build() { # NAME PATH, with the lock held
   work=$(mktemp -d "$cache/.building-XXXXXX")
   trap 'rm -rf -- "$work"' EXIT
   # In the background, so that a signal reaches the trap at once; without the lock's descriptor, which a compiler that outlives us must not hold.
-  (cd "$here/$1" && exec go build "${flags[@]}" -o "$work/" tool) {lock}>&- >&2 &
+  (cd "$here/$1" && exec go build "${flags[@]}" -tags "$(tags "$1")" -o "$work/" tool) {lock}>&- >&2 &
   local compiler=$!
   trap 'kill "$compiler" 2>/dev/null; wait "$compiler"; exit 130' INT TERM HUP
   wait "$compiler" || die "$1 was not built; the compiler's messages are above"
