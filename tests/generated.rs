@@ -1,5 +1,6 @@
 //! What is generated from the types lies in the tree as it would be generated now: `crds/`, the operator chart's copy of it,
-//! `docs/reference/`, and the schema of the values of `charts/keystore-connection`.
+//! `docs/reference/`, and the schema of the values of `charts/keystore-connection`. Likewise the operator chart's copies of
+//! alerts and dashboard, which people write in `deploy/`.
 //!
 //! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
@@ -28,7 +29,7 @@ fn in_step(folder: &str, wanted: &[(String, String)]) {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(
             found == *text,
-            "{} is not what the types say; run: UPDATE_GENERATED=1 cargo test --test generated",
+            "{} is not what it is made from; run: UPDATE_GENERATED=1 cargo test --test generated",
             path.display()
         );
     }
@@ -39,6 +40,19 @@ fn crds_are_in_step_with_the_types() {
     let wanted: Vec<_> = crd_yaml().unwrap().into_iter().map(|file| (file.name, file.text)).collect();
     in_step("crds", &wanted);
     in_step("charts/uko-operator/files/crds", &wanted); // a chart can read its own folder only
+}
+
+#[test]
+fn the_operator_chart_holds_copies_of_the_alerts_and_the_dashboard() {
+    let copy = |path: &str, name: &str| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        (name.to_owned(), text)
+    };
+    let wanted = [
+        copy("deploy/prometheus/rules.yaml", "rules.yaml"),
+        copy("deploy/grafana/uko-operator.json", "uko-operator.json"),
+    ];
+    in_step("charts/uko-operator/files", &wanted);
 }
 
 #[test]

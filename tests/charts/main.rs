@@ -5,6 +5,7 @@
 
 mod deploy;
 mod helm;
+mod monitoring;
 mod operator;
 mod operator_rights;
 mod readme;

@@ -1,6 +1,7 @@
 //! Alerts and dashboards hold together without a process to scrape: shapes, words, pages, tests.
 //!
-//! `tests/integration/monitoring.rs` compares the same files with what the shipped binary exposes, and runs their unit tests.
+//! `tests/integration/monitoring.rs` compares the same files with what the shipped binary exposes, and `tests/charts` runs
+//! their unit tests and looks at what the chart makes of them.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed unwrap is a failed test")]
 
 mod exposition;
