@@ -141,6 +141,9 @@ fn the_role_names_exactly_what_the_operator_reads_for_each_field_that_can_name_s
     assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "the-operator", "namespace": "system"}]));
     assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
     assert!(objects.iter().all(|object| text(object, "/metadata/namespace") == "ops"), "nothing outside the namespace");
+    for kept in [role, binding] {
+        assert_eq!(kept["metadata"]["annotations"]["helm.sh/resource-policy"], "keep", "the finalizers need it");
+    }
     assert_eq!(objects.len(), 4);
 }
 

@@ -29,6 +29,7 @@ mod faults_of_secrets;
 mod guards;
 mod happy_path;
 mod harness;
+mod helm_uninstalls;
 mod helm_waits;
 mod install;
 mod key_encryption_key;
