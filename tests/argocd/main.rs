@@ -186,6 +186,8 @@ fn the_examples_for_argo_cd_and_flux_are_whole_and_come_in_order() {
         .collect();
     let expected = [("0", "uko-operator"), ("1", "keys-secrets"), ("2", "keys-endpoint"), ("3", "keys-connection")];
     assert_eq!(waves, expected.map(|(wave, name)| (wave.to_owned(), name.to_owned())));
+    let granted = &read("argocd/application.yaml")[0]["spec"]["source"]["helm"]["valuesObject"]["rbac"]["secretNames"];
+    assert_eq!(*granted, json!({"keys": ["payments-sp", "azure-operator", "ibm-cloud"]}), "those of deploy/samples");
     for path in ["argocd/application.yaml", "argocd/applicationset.yaml", "flux/keys.yaml"] {
         for object in read(path) {
             let text = object.to_string();

@@ -88,6 +88,9 @@ fn a_typo_or_a_bad_value_is_refused_with_its_place() {
         ("policy.rules[0].namespace=keys", "namespace"),
         ("policy.rules[0].ukoInstances[0]=x", "/policy/rules/0"),
         ("policy.rules[0].namespaces[0]=keys,policy.rules[0].ukoServers[0]=http://uko", "ukoServers"),
+        ("policy.rules[0].namespaces[0]=keys,policy.rules[0].ukoServers[0]=https://uko.example.com/api", "ukoServers"),
+        ("policy.rules[0].namespaces[0]=keys,policy.rules[0].ukoServers[0]=https://me@uko.example.com", "ukoServers"),
+        ("proxy.httpsProxy=http://me:word@proxy:3128", "/proxy/httpsProxy"),
         ("watchNamespaces[0]=Keys", "/watchNamespaces/0"),
         ("image.digest=sha256:12", "/image/digest"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
@@ -113,6 +116,13 @@ fn a_typo_or_a_bad_value_is_refused_with_its_place() {
         let words: Vec<&str> = words.split('/').filter(|word| !word.is_empty()).collect();
         assert!(words.iter().all(|word| refusal.contains(word)), "{set}: {refusal}");
     }
+}
+
+#[test]
+fn the_pod_of_the_check_stays_for_its_log() {
+    let rendered = documents(CHART, &[]);
+    let policy = &of_kind(&rendered, "Pod")[0]["metadata"]["annotations"]["helm.sh/hook-delete-policy"];
+    assert_eq!(*policy, "before-hook-creation", "Helm 3 reads the log after it has deleted what succeeded");
 }
 
 #[test]
