@@ -41,6 +41,10 @@ async fn metrics_tell_reconciles_calls_durations_and_states_in_stable_names() {
         })
         .await;
 
+    let metrics = world.operator.as_ref().unwrap().metrics().await;
+    let series = metrics.lines().filter(|line| line.contains(&here)).count();
+    assert_eq!(series, 8 + 11, "docs/guides/metrics.md says how many series each object has:\n{metrics}");
+
     world.merge(CONNECTION, NAME, &serde_json::json!({"spec": {"suspend": true}})).await;
     let gone = format!("{here},condition=\"Ready\",status=\"True\",reason=\"KeysCanFlow\"");
     world
