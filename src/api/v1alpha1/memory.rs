@@ -92,7 +92,7 @@ pub struct Memory {
     /// Names of the private endpoint's tags that were set for the spec: what it names no more is taken off again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), inner(length(max = 512)))]
     pub tag_names: Vec<String>,
     /// When the private endpoint was made, or first seen as ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
