@@ -6,6 +6,8 @@
 mod look;
 mod plan;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(super) mod tests;
 
 use k8s_openapi::jiff::Timestamp;

@@ -46,7 +46,7 @@ fn wanted(policy: &str) -> Desired {
     Desired::parse(&object, &key, "cluster", found, &Policy::parse(policy).unwrap())
 }
 
-fn other() -> Owner {
+pub(super) fn other() -> Owner {
     Owner::new("cluster", "AzureKeystoreConnection", "keys", "other")
 }
 
@@ -73,7 +73,7 @@ pub(in crate::keystore_connection) fn keystore(description: &str) -> Keystore {
     }
 }
 
-fn endpoint(tags: &Value, state: &str) -> PrivateEndpoint {
+pub(super) fn endpoint(tags: &Value, state: &str) -> PrivateEndpoint {
     PrivateEndpoint::read(&json!({
         "id": want().private_endpoint.unwrap().id.as_str(),
         "tags": tags,
@@ -82,13 +82,13 @@ fn endpoint(tags: &Value, state: &str) -> PrivateEndpoint {
     .unwrap()
 }
 
-fn group(name: &str) -> DnsZoneGroup {
+pub(super) fn group(name: &str) -> DnsZoneGroup {
     let id = format!("{}/privateDnsZoneGroups/{name}", want().private_endpoint.unwrap().id.as_str());
     DnsZoneGroup::read(&json!({"id": id, "properties": {"provisioningState": "Succeeded"}})).unwrap()
 }
 
 /// Everything is there and ours.
-fn all() -> Remains {
+pub(super) fn all() -> Remains {
     let owner = want().owner;
     let tags = json!({"uko-operator-owner": owner.hash, "uko-operator-object": owner.object});
     Remains {
@@ -114,7 +114,7 @@ fn nothing_known() -> Known {
     Known { keystore: None, uko_vault: None, private_endpoint: None }
 }
 
-fn decide(seen: &Remains, known: &Known, pending: Option<&PendingCreate>) -> Parting<Step> {
+pub(super) fn decide(seen: &Remains, known: &Known, pending: Option<&PendingCreate>) -> Parting<Step> {
     let age = Age { now: Timestamp::from_second(1_800_000_000).unwrap(), lost_after: Duration::from_mins(2) };
     part(&Case { want: &want(), seen, known, pending, age })
 }

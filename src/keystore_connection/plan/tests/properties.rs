@@ -260,8 +260,10 @@ proptest! {
 
     #[test]
     fn every_wish_comes_to_rest_and_every_step_was_allowed(spec in spec(), world in world(), blinks in blinks()) {
+        let plans = spec["mode"] == "Plan";
         let mut sim = Sim::of(spec, world);
         let made = live(&mut sim, 5400, &blinks)?;
+        prop_assert!(!plans || sim.steps.is_empty(), "mode Plan did {:?}", sim.steps);
         let writes = sim.steps.iter().filter(|step| !matches!(step, Step::TestConnection(_))).count();
         prop_assert!(writes <= 24, "{writes} of {made}: {:?}", sim.steps);
         resting(&mut sim)?;
