@@ -295,13 +295,21 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
         memory.tags_set_at = now();
     }
     private_endpoint(case, &mut memory, wrote(|step| matches!(step, Step::CreatePrivateEndpoint { .. })));
-    if sends_password(told) && told.pass.done == Done::Wrote && case.past.credentials.is_some() {
-        let contact = case.seen.health.present().and_then(|health| health.last_heartbeat);
-        memory.heartbeat_before_rotation = contact.and_then(|at| Timestamp::from_second(at).ok()).map(Time);
-    }
+    memory.heartbeat_before_rotation = heartbeat_before_rotation(case, told, memory.heartbeat_before_rotation.take());
     network_access(case, told, &mut memory);
     kek_memory::remember(case, &told.pass.done, told.pass.step.as_ref(), &mut memory);
     memory
+}
+
+/// The contact from which another one must differ. The first look after UKO took a password notes it: what was seen before may
+/// be older than a contact that UKO made with the earlier password while the change was on its way.
+fn heartbeat_before_rotation(case: Case<'_>, told: &Told<'_>, noted: Option<Time>) -> Option<Time> {
+    if sends_password(told) && told.pass.done == Done::Wrote {
+        return None;
+    }
+    let waiting = case.past.credentials.is_some_and(|held| held.proven_at.is_none());
+    let health = case.seen.health.present().filter(|_| waiting && noted.is_none());
+    noted.or_else(|| health.and_then(|health| Timestamp::from_second(health.last_heartbeat.unwrap_or(0)).ok()).map(Time))
 }
 
 /// When it was made, or first seen as ours, and which of its tags are ours.

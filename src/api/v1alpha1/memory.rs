@@ -112,7 +112,7 @@ pub struct Memory {
     /// How often others opened it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened_by_others: Option<u32>,
-    /// UKO's last contact with the Key Vault before it got its present password.
+    /// UKO's last contact with the Key Vault that the first look after its present password showed; 1970 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_before_rotation: Option<Time>,
     /// The last time the key-encryption key was brought back.

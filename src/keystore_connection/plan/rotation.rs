@@ -46,14 +46,14 @@ fn is_wanted(case: Case<'_>) -> bool {
     case.past.credentials.is_some_and(|held| case.past.password_fingerprint.as_ref() != Some(&held.fingerprint))
 }
 
-/// When UKO was first seen well with the password that it has: by a contact later than the password, and not the one known
-/// before, so that a clock of UKO's that is ahead proves nothing.
+/// When UKO was first seen well with the password that it has: by a contact later than the password, and not the one that the
+/// first look after it showed. That one may still be of the earlier password; a later one is not, whatever clocks say.
 pub(in crate::keystore_connection) fn proof(case: Case<'_>) -> Option<Time> {
     let held = case.past.credentials.filter(|held| held.previous_secret_name.is_some())?;
     let health = case.seen.health.present().filter(|status| status.health == Health::Ok)?;
     let contact = health.last_heartbeat?;
-    let known = case.past.memory.heartbeat_before_rotation.as_ref().map(|at| at.0.as_second());
-    (contact > held.since.0.as_second() && Some(contact) != known).then_some(Time(case.now))
+    let first = case.past.memory.heartbeat_before_rotation.as_ref()?.0.as_second();
+    (contact > held.since.0.as_second() && contact != first).then_some(Time(case.now))
 }
 
 /// What stage `CredentialsValid` says once every identity is accepted.

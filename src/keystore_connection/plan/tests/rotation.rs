@@ -98,6 +98,26 @@ fn a_contact_that_was_known_before_proves_nothing_however_late_it_claims_to_be()
 }
 
 #[test]
+fn a_contact_made_while_the_change_was_on_its_way_proves_nothing() {
+    let mut sim = standing();
+    put(&mut sim, "payments-sp", "another");
+    sim.pass();
+    // UKO reached the vault with the earlier password after the look and before the change: later than `since`, and new.
+    sim.wait(std::time::Duration::from_secs(5));
+    let contact = sim.now - 2;
+    assert!(contact > held(&sim).since.0.as_second());
+    for _ in 0..5 {
+        sim.world.heartbeat_age = sim.now - contact;
+        let next = sim.pass().next;
+        assert_eq!(sim.says(CREDENTIALS), "True CredentialsRotating");
+        sim.wait(next);
+    }
+    sim.world.heartbeat_age = 0;
+    sim.pass();
+    assert_eq!(sim.says(CREDENTIALS), "True CredentialsRotated");
+}
+
+#[test]
 fn another_secret_is_a_rotation_only_if_its_password_is_another() {
     let mut sim = standing();
     put(&mut sim, "payments-sp-2", "secret-of-uko");
