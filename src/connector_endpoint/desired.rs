@@ -11,6 +11,7 @@ use crate::{
     reconcile::{
         fault::Fault,
         ownership::{Adoption, Owner, cut},
+        usage,
         wake::Key,
     },
 };
@@ -39,6 +40,8 @@ pub(super) struct Desired {
     pub mode: Mode,
     /// Connections that name it.
     pub used_by: Vec<String>,
+    /// Keystores that go through it, also where the object that made one is gone.
+    pub keystores: Vec<String>,
     /// A person allowed a new destination although it is in use.
     pub destination_change_allowed: bool,
 }
@@ -95,8 +98,18 @@ impl Desired {
             drift: spec.drift_policy.unwrap_or_default(),
             mode: spec.mode.unwrap_or_default(),
             used_by: used_by(object, found),
+            keystores: usage::keystores(object.metadata.annotations.as_ref()).into_iter().collect(),
             destination_change_allowed: annotation(object, "allow-destination-change"),
             owner,
+        }
+    }
+
+    /// Who is cut off by a new destination, in words; none is nobody.
+    pub(super) fn users(&self) -> Option<String> {
+        match (self.used_by.is_empty(), self.keystores.is_empty()) {
+            (false, _) => Some(self.used_by.join(", ")),
+            (true, false) => Some(format!("the keystore {}", self.keystores.join(", "))),
+            (true, true) => None,
         }
     }
 

@@ -67,7 +67,7 @@ impl KeystoreConnections {
         };
         let mut marks = 0;
         let known = known(&object.status.clone().unwrap_or_default());
-        for (vault, keystore) in find_keystores(uko, want, &known).await? {
+        for (vault, keystore) in find_keystores(uko, want, &known).await?.keystores {
             let marked = matches!(Mark::find(&keystore.description), Mark::Of(hash, _) if hash == want.owner.hash);
             let Some(handle) = keystore.handle().filter(|_| marked) else { continue };
             let text = unmarked(&keystore.description);

@@ -299,6 +299,25 @@ async fn an_operator_that_dies_in_the_middle_has_a_successor_that_goes_on() {
 }
 
 #[tokio::test]
+async fn a_keystore_whose_vault_is_hidden_is_not_taken_for_gone() {
+    let world = ready_to_go("hidden").await;
+    let vault = at(&world.fixture.seed, "/ibm/uko/vault/id").as_str().unwrap().to_owned();
+    let vaults = |value: &Value| json!({"ibm": {"uko": {instance(&world): {"vaults": {vault.clone(): value}}}}});
+    let shown = world.cloud.state().await["ibm"]["uko"][instance(&world)]["vaults"][&vault].clone();
+    world.cloud.patch(&vaults(&Value::Null)).await;
+    let before = world.cloud.last_request().await;
+    world.delete(CONNECTION, NAME).await;
+    let told = blocked(connection, "True/UkoVaultNotFound", "False/UkoVaultNotFound");
+    world.hears(told.says(&["nobody can tell", "uko-operator.io/abandon"])).await;
+    world.passes(CONNECTION, 2).await;
+    assert_eq!(world.cloud.writes_after(before).await, [].into(), "the path of a keystore that may be there stays");
+    world.cloud.patch(&vaults(&shown)).await;
+    world.annotate(CONNECTION, "reconcile-requested-at", "now").await;
+    is_gone(&world, CONNECTION, NAME).await;
+    assert_eq!(keystores(&world).await.len(), 0);
+}
+
+#[tokio::test]
 async fn what_the_policy_file_no_longer_allows_is_not_touched() {
     let world = ready_to_go("policy").await;
     let operator = world.operator.as_ref().unwrap();

@@ -270,10 +270,10 @@ fn endpoint_provisioned(
     let change = difference(want, endpoint, drift);
     if !change.is_empty() && want.drift == DriftPolicy::Correct {
         let moves = change.server_host.is_some() || change.server_port.is_some();
-        if moves && past.spec_changed && !want.used_by.is_empty() && !want.destination_change_allowed {
+        let users = want.users().filter(|_| moves && past.spec_changed && !want.destination_change_allowed);
+        if let Some(users) = users {
             let text = format!(
-                "The endpoint is used by {}. A new destination cuts them off until they fit: annotate this object with uko-operator.io/allow-destination-change: \"true\" to go on.",
-                want.used_by.join(", ")
+                "The endpoint is used by {users}. A new destination cuts them off until they fit: annotate this object with uko-operator.io/allow-destination-change: \"true\" to go on."
             );
             return Verdict::Blocked(Fault::awaiting_person("DestinationInUse", text));
         }

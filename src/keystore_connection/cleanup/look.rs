@@ -46,10 +46,13 @@ async fn keystores(
     want: &Desired,
     known: &Known,
 ) -> (Seen<Vec<(UkoVaultId, Keystore)>>, Seen<InstalledKeys>) {
-    let found = match find(uko, want, known).await {
+    let Found { keystores: found, visible } = match find(uko, want, known).await {
         Ok(found) => found,
         Err(error) => return (Seen::Unknown(Fault::from(error)), Seen::NotLooked),
     };
+    if known.keystore.as_ref().is_some_and(|id| !visible && found.iter().all(|(_, keystore)| keystore.id != *id)) {
+        return (Seen::Unknown(hidden()), Seen::NotLooked);
+    }
     let ours = found.iter().find(|(_, keystore)| is_our_keystore(want, known, keystore));
     let installed = match ours {
         Some((vault, keystore)) => Seen::always(uko.installed_keys(vault, &keystore.id).await),
@@ -58,40 +61,48 @@ async fn keystores(
     (Seen::Present(found), installed)
 }
 
-/// Ours by mark in every vault that fits, and whatever bears the id in status. Each is read once more: a list has no version.
-pub(in crate::keystore_connection) async fn find(
-    uko: &Uko,
-    want: &Desired,
-    known: &Known,
-) -> Result<Vec<(UkoVaultId, Keystore)>, Error> {
+/// UKO says of what an identity may not see that it is not there. A keystore counts as gone only where its vault is shown.
+fn hidden() -> Fault {
+    let text = "UKO does not show the vault of this object's keystore to the identity of spec.uko, so nobody can tell whether the keystore is gone. Give the identity its role on the UKO vault again; if the vault is gone for good, annotate this object with uko-operator.io/abandon: \"true\".";
+    Fault::awaiting_person("UkoVaultNotFound", text)
+}
+
+/// What UKO shows.
+pub(in crate::keystore_connection) struct Found {
+    /// Ours, and what stands in the place of ours.
+    pub keystores: Vec<(UkoVaultId, Keystore)>,
+    /// Whether the vault of ours was shown at all.
+    pub visible: bool,
+}
+
+/// In every vault that fits: ours by mark, whatever bears the id in status, and whatever is for the same Key Vault. Each is read
+/// once more: a list has no version.
+pub(in crate::keystore_connection) async fn find(uko: &Uko, want: &Desired, known: &Known) -> Result<Found, Error> {
     uko.sign_in().await?;
-    let named = match &want.uko_vault {
-        UkoVaultWanted::Id(id) => uko.vault(id).await?.into_iter().collect(),
-        UkoVaultWanted::Named { name, .. } => uko.vaults_named(name).await?,
+    let mut shown: Vec<UkoVaultId> = match &want.uko_vault {
+        UkoVaultWanted::Id(id) => uko.vault(id).await?.into_iter().map(|vault| vault.id).collect(),
+        UkoVaultWanted::Named { name, .. } => uko.vaults_named(name).await?.into_iter().map(|vault| vault.id).collect(),
     };
-    let mut vaults: Vec<UkoVaultId> = named.into_iter().map(|vault| vault.id).collect();
-    if let Some(vault) = known.uko_vault.as_ref().filter(|vault| !vaults.contains(vault)) {
-        vaults.push(vault.clone());
+    if let Some(id) = known.uko_vault.as_ref().filter(|id| !shown.contains(id)) {
+        shown.extend(uko.vault(id).await?.map(|vault| vault.id));
     }
-    let mut found = Vec::new();
-    for vault in vaults {
+    let mut found = Found { keystores: Vec::new(), visible: false };
+    for vault in shown {
         let listed = match uko.keystores(&vault).await {
-            Err(error) if error.class == Class::NotFound => Vec::new(),
+            Err(error) if error.class == Class::NotFound => continue,
             listed => listed?,
         };
-        let mut ids: Vec<_> = listed
-            .into_iter()
-            .filter(|keystore| is_our_keystore(want, known, keystore))
-            .map(|keystore| keystore.id)
-            .collect();
+        found.visible |= known.uko_vault.as_ref().is_none_or(|known| *known == vault);
+        let counts = |keystore: &Keystore| is_our_keystore(want, known, keystore) || want.is_for_key_vault(keystore);
+        let mut ids: Vec<_> = listed.into_iter().filter(counts).map(|keystore| keystore.id).collect();
         if let Some(id) = known.keystore.as_ref().filter(|id| !ids.contains(id)) {
             ids.push(id.clone());
         }
         for id in ids {
             if let Some(keystore) = uko.keystore(&vault, &id).await?
-                && !found.iter().any(|(_, one): &(UkoVaultId, Keystore)| one.id == keystore.id)
+                && !found.keystores.iter().any(|(_, one)| one.id == keystore.id)
             {
-                found.push((vault.clone(), keystore));
+                found.keystores.push((vault.clone(), keystore));
             }
         }
     }

@@ -147,17 +147,34 @@ pub(super) fn part(case: &Case<'_>) -> Parting<Step> {
         parting.next = Next::Blocked(fault.clone());
         return parting;
     }
-    let verdicts = [
-        keystores(case, &mut parting),
-        not_yet_seen(case),
-        private_endpoint(case, &mut parting),
-        connector_endpoints(case, &mut parting),
-    ];
+    let verdicts = [keystores(case, &mut parting), not_yet_seen(case), path(case, &mut parting)];
     // The order is the safety: UKO is disconnected before the path goes, and the path before its claim.
     if let Some(next) = verdicts.into_iter().flatten().next() {
         parting.next = next;
     }
     parting
+}
+
+/// Whoever took the keystore over goes on through the path.
+fn path(case: &Case<'_>, parting: &mut Parting<Step>) -> Option<Next<Step>> {
+    let all = case.seen.keystores.present().into_iter().flatten();
+    let other = all.into_iter().find(|(_, keystore)| !is_our_keystore(case.want, case.known, keystore));
+    let Some((_, other)) = other else {
+        let (endpoint, claims) = (private_endpoint(case, parting), connector_endpoints(case, parting));
+        return endpoint.or(claims);
+    };
+    if let Some(wanted) = &case.want.private_endpoint {
+        let name = wanted.id.last_segment();
+        parting.left.push(format!(
+            "The private endpoint {name}, if it is there, stays in Azure: the keystore {} may go through it.",
+            other.name
+        ));
+    }
+    let claimed = case.seen.claimed.present().into_iter().flatten();
+    parting.left.extend(claimed.into_iter().map(|name| {
+        format!("The ConnectorEndpoint {name} stays claimed: the keystore {} may go through it.", other.name)
+    }));
+    None
 }
 
 fn keystores(case: &Case<'_>, parting: &mut Parting<Step>) -> Option<Next<Step>> {

@@ -17,8 +17,8 @@ use crate::{
         azure::{ArmId, Credential, VaultId},
         hosts::AzureCloud,
         ibm::{
-            KeystoreDraft, UkoVaultId,
-            uko::{AzureEnvironment, AzureVariant, Password},
+            Keystore, KeystoreDraft, UkoVaultId,
+            uko::{AzureEnvironment, AzureVariant, KeystoreKind, Password},
         },
     },
     reconcile::{
@@ -239,6 +239,15 @@ impl Desired {
             azure_environment: AzureEnvironment::of(self.cloud.uko_environment()),
             azure_variant: self.variant(),
         })
+    }
+
+    /// Whether a keystore is for the Key Vault of the spec, whoever made it.
+    pub(super) fn is_for_key_vault(&self, keystore: &Keystore) -> bool {
+        let is =
+            |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
+        keystore.kind == KeystoreKind::AzureKeyVault
+            && is(&keystore.azure_service_name, &self.vault.name)
+            && is(&keystore.azure_subscription_id, &self.vault.subscription_id)
     }
 
     /// Whether anyone looks at the key-encryption key.

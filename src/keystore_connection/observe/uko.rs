@@ -8,7 +8,7 @@ use super::Observed;
 use crate::{
     clouds::{
         http::Error,
-        ibm::{Keystore, KeystoreId, Uko, UkoVaultId, uko::KeystoreKind},
+        ibm::{Keystore, KeystoreId, Uko, UkoVaultId},
     },
     keystore_connection::{
         Past,
@@ -101,15 +101,8 @@ async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVault
 /// By our mark, then by Key Vault, then by exact name.
 pub(in crate::keystore_connection) fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
     let marked = |keystore: &&Keystore| Mark::find(&keystore.description).names(&want.owner);
-    let same_vault = |keystore: &&Keystore| {
-        let is =
-            |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
-        keystore.kind == KeystoreKind::AzureKeyVault
-            && is(&keystore.azure_service_name, &want.vault.name)
-            && is(&keystore.azure_subscription_id, &want.vault.subscription_id)
-    };
     all.iter()
         .find(marked)
-        .or_else(|| all.iter().find(same_vault))
+        .or_else(|| all.iter().find(|keystore| want.is_for_key_vault(keystore)))
         .or_else(|| all.iter().find(|keystore| keystore.name == want.keystore.name))
 }

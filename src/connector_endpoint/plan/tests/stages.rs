@@ -149,6 +149,16 @@ fn a_vanished_endpoint_is_made_again_under_correct_and_only_told_under_report() 
 }
 
 #[test]
+fn a_keystore_that_was_retained_uses_the_endpoint_too() {
+    let mut sim = Sim::settled(json!({}));
+    sim.annotate("used-by-keystore", "k-1");
+    sim.run(60);
+    sim.spec(json!({"destination": {"host": "10.1.0.4"}}));
+    sim.run(3600);
+    assert_eq!((sim.says(ConditionType::EndpointProvisioned).as_str(), sim.steps.len()), ("False DestinationInUse", 0));
+}
+
+#[test]
 fn a_new_destination_waits_for_a_word_while_someone_uses_the_endpoint() {
     let other = json!({"destination": {"host": "10.1.0.4"}});
     let mut free = Sim::settled(json!({}));
