@@ -66,6 +66,12 @@ pub(super) fn addressed(
             if case.want.drift == DriftPolicy::Report {
                 return met(" Its DNS zone group is for another zone (DriftReported).");
             }
+            // Its record goes with the group, so the zone that is to hold the next one must be there, and be seen.
+            match &case.seen.links {
+                Seen::Unknown(fault) => return faulty(fault),
+                Seen::Absent | Seen::NotLooked => return lagging(case, "The new DNS zone has not been looked at yet."),
+                Seen::Present(_) => {}
+            }
             // Azure takes another zone into a group that is there, but does not do it reliably [P].
             let step = Step::RemoveDnsZoneGroup { group: other.id.clone() };
             let text = "The DNS zone group is for another zone and is being replaced.";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     sim::{Sim, at},
-    world::{Whose, World, Zone},
+    world::{Part, Trouble, Whose, World, Zone},
 };
 use crate::{
     api::condition::{self, ConditionType},
@@ -58,6 +58,22 @@ fn our_zone_group_follows_the_spec_and_one_that_others_made_does_not() {
     free.spec(json!({"privateEndpoint": {"privateDnsZoneId": null}}));
     free.run(7200);
     assert_eq!((free.steps.len(), free.world.zone_group), (0, Some(Zone::Ours)), "left alone");
+}
+
+#[test]
+fn our_zone_group_stays_while_the_new_zone_is_not_seen() {
+    for trouble in [Trouble::Outage, Trouble::Forbidden, Trouble::Denied] {
+        let mut sim = settled(json!({}));
+        sim.world.zone_group = Some(Zone::OursElsewhere);
+        sim.world.darken(Part::Links, trouble);
+        sim.annotate("reconcile-requested-at", "1");
+        sim.run(7200);
+        assert_eq!((sim.steps.len(), sim.world.zone_group), (0, Some(Zone::OursElsewhere)), "{trouble:?}");
+        assert!(!sim.is(STAGE, "True"), "{trouble:?}: {}", sim.says(STAGE));
+        sim.world.dark.clear();
+        sim.run(7200);
+        assert_eq!(sim.world.zone_group, Some(Zone::Ours), "{trouble:?}");
+    }
 }
 
 #[test]
