@@ -126,6 +126,14 @@ fn the_pod_of_the_check_stays_for_its_log() {
 }
 
 #[test]
+fn a_port_is_named_once_however_often_it_is_asked_for() {
+    let rendered = documents(CHART, &["--set", "networkPolicy.extraEgressPorts={8443,443}"]);
+    let ports = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["egress"][1]["ports"];
+    let ports: Vec<&Value> = ports.as_array().unwrap().iter().map(|one| &one["port"]).collect();
+    assert_eq!(ports, [443, 6443, 8443]);
+}
+
+#[test]
 fn a_kubernetes_without_the_cidr_library_is_refused() {
     let refusal = template(CHART, &["--kube-version", "1.30.9"]).unwrap_err();
     assert!(refusal.contains("1.31"), "{refusal}");
