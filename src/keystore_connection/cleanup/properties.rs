@@ -113,7 +113,7 @@ impl Outside {
             claimed: if self.claimed { Seen::Present(vec!["payments".to_owned()]) } else { Seen::Present(Vec::new()) },
             ..all()
         };
-        let fault = Fault::new(Class::Transient, "Dark", "");
+        let fault = Fault::new(Class::Transient, "UkoVaultNotFound", "");
         match self.dark {
             Some(0) => seen.keystores = Seen::Unknown(fault),
             Some(1) => seen.installed = Seen::Unknown(fault),
