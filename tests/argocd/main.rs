@@ -75,7 +75,6 @@ fn what_waits_for_a_person_is_suspended_by_the_first_word_of_its_reason() {
         ("AwaitingApproval", "Suspended"),
         ("AwaitingCostApproval", "Suspended"),
         ("AwaitingQuota", "Suspended"),
-        ("ChangesPlanned", "Suspended"),
         ("AwaitedNothing", "Degraded"),
         ("AzurePermissionDenied", "Degraded"),
         ("Bwaiting", "Degraded"),
@@ -83,6 +82,12 @@ fn what_waits_for_a_person_is_suspended_by_the_first_word_of_its_reason() {
     ] {
         object["status"]["conditions"][ready]["reason"] = json!(reason);
         assert_eq!(health(&object).0, expected, "{reason}");
+    }
+    // In mode Plan nobody works, so every reason waits for who reads the plan.
+    object["spec"]["mode"] = json!("Plan");
+    for reason in ["ChangesPlanned", "VaultNotFound", "ConnectorEndpointInProgress"] {
+        object["status"]["conditions"][ready]["reason"] = json!(reason);
+        assert_eq!(health(&object).0, "Suspended", "{reason}");
     }
 }
 

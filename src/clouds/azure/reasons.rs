@@ -16,7 +16,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "AzurePermissionDenied",
         "The operator's identity lacks a right in Azure; the message names the action and where.",
     ),
-    ("AzureQuotaExceeded", "A limit of the subscription is reached, usually the number of private endpoints."),
+    ("AwaitingAzureQuota", "A limit of the subscription is reached, usually the number of private endpoints."),
     ("AzureRequestRejected", "Azure refused for a reason that the operator does not know."),
     ("AzureTokenRejected", "Azure refuses the access token."),
     ("BlockedByPerimeter", "A network security perimeter refuses the operator at the Key Vault's data plane."),

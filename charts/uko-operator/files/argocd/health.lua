@@ -47,7 +47,8 @@ end
 -- A person is awaited: an approval, a quota, or someone who reads status.plan and sets mode: Manage. Every reason that starts with
 -- "Awaiting" lies between these two words.
 local awaiting = ready.reason >= "Awaiting" and ready.reason < "Awaitinh"
-if awaiting or ready.reason == "ChangesPlanned" then
+-- In mode Plan nothing proceeds before a person does.
+if awaiting or obj.spec.mode == "Plan" then
   return shown("Suspended", ready)
 end
 return shown("Degraded", ready)

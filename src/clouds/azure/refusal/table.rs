@@ -132,7 +132,7 @@ const RESOURCE_MANAGER: &[Row] = &[
     (
         &["TooManyPrivateEndpoints"],
         Class::AwaitingPerson,
-        "AzureQuotaExceeded",
+        "AwaitingAzureQuota",
         "Raise the limit, or remove endpoints.",
     ),
     (
@@ -237,7 +237,7 @@ fn by_ending(code: &str) -> Option<Verdict> {
     if ends(&["quotaexceeded", "limitreached", "limitexceeded"]) {
         return Some(Verdict {
             class: Class::AwaitingPerson,
-            reason: "AzureQuotaExceeded",
+            reason: "AwaitingAzureQuota",
             advice: "Raise the limit, or remove what is not needed.",
         });
     }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn families_are_known_by_their_ending() {
         let reason = |code: &str| verdict(code).map(|verdict| verdict.reason);
-        assert_eq!(reason("PrivateEndpointQuotaExceeded"), Some("AzureQuotaExceeded"));
+        assert_eq!(reason("PrivateEndpointQuotaExceeded"), Some("AwaitingAzureQuota"));
         assert_eq!(reason("TenantRequestsThrottled"), Some("AzureThrottled"));
         assert_eq!(reason("SomethingNew"), None);
     }
