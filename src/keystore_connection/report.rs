@@ -307,7 +307,8 @@ fn heartbeat_before_rotation(case: Case<'_>, told: &Told<'_>, noted: Option<Time
     if sends_password(told) && told.pass.done == Done::Wrote {
         return None;
     }
-    let waiting = case.past.credentials.is_some_and(|held| held.proven_at.is_none());
+    let waiting =
+        case.past.credentials.is_some_and(|held| held.previous_secret_name.is_some() && held.proven_at.is_none());
     let health = case.seen.health.present().filter(|_| waiting && noted.is_none());
     noted
         .or_else(|| health.and_then(|health| Timestamp::from_second(health.last_heartbeat.unwrap_or(0)).ok()).map(Time))

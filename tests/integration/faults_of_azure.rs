@@ -153,7 +153,7 @@ async fn a_rejected_or_disconnected_endpoint_is_never_made_anew() {
     let status = |word: &str| json!({"azure": {"vaults": {VAULT: {"connections": {name: {"status": word}}}}}});
     for (word, reason, cure) in [
         ("Rejected", "False/PrivateEndpointRejected", "Approve it there"),
-        ("Disconnected", "False/PrivateEndpointDisconnected", "Delete it"),
+        ("Disconnected", "False/PrivateEndpointDisconnected", "recreate-requested-at"),
     ] {
         world.cloud.patch(&status(word)).await;
         let told = connection("PrivateEndpointReady", reason).says(&["payments-kv-pe", cure]).reconciling();

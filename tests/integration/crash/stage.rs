@@ -184,8 +184,10 @@ impl Stage {
         for kind in OBJECTS {
             for object in self.world.list(kind).await {
                 for condition in at(&object, "/status/conditions").as_array().into_iter().flatten() {
-                    let said = ["/type", "/status", "/reason"].map(|part| text(condition, part).to_owned());
-                    lines.push(format!("{kind} {}", said.join(" ")));
+                    let [type_, status, reason] = ["/type", "/status", "/reason"].map(|part| text(condition, part));
+                    // How far a rotation is known to be is history, which a lost status loses.
+                    let reason = if type_ == "CredentialsValid" { "" } else { reason };
+                    lines.push(format!("{kind} {type_} {status} {reason}"));
                 }
                 assert_eq!(object.pointer("/status/pendingCreate"), None, "{kind}");
                 let finalizers = object.pointer("/metadata/finalizers").cloned().unwrap_or_default();
