@@ -47,8 +47,11 @@ async fn argo_cd_sees_provisioning_readiness_a_change_suspension_and_deletion() 
 
     // Azure works as long as the test wants.
     world.cloud.patch(&json!({"settings": {"operationPolls": 100_000}})).await;
-    world.operator = Some(Operator::start(world.cluster, &world.cloud, &world.options()));
+    let options = world.options().flag("lost-create-timeout", "5s");
+    world.operator = Some(Operator::start(world.cluster, &world.cloud, &options));
     world.hears(connection("PrivateEndpointReady", "False/PrivateEndpointInProgress").reconciling()).await;
+    // What the cloud forgets below must be known by then, not under way.
+    world.wait_condition(ENDPOINT, NAME, "Ready", "True").await;
     is_shown(&world, CONNECTION, "Progressing", "connection-provisioning").await;
     let missing = world.get(CONNECTION, NAME).await.unwrap();
     assert_eq!(health(&missing).0, "Progressing");
