@@ -126,6 +126,8 @@ fn some(every: Vec<Crash>) -> Vec<Crash> {
     every
         .into_iter()
         .filter(|crash| match crash {
+            // A repetition, or a late write, depends on timing: another run may not come to it.
+            Crash::At(Point::Request(_, 1..) | Point::Write(17.., _), _) => false,
             Crash::At(point, moment) if point.makes() => *moment == Moment::Late,
             Crash::At(point, moment) if point.writes() => *moment == Moment::After,
             Crash::At(Point::Write(..), moment) => {
