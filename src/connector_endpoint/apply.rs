@@ -29,7 +29,7 @@ pub(super) async fn step(
 
 async fn send(writer: &SatelliteWriter, connector: &ConnectorId, step: &Step) -> Result<(), Error> {
     match step {
-        Step::CreateEndpoint(draft) => writer.create_endpoint(connector, draft).await.map(drop),
+        Step::CreateEndpoint(draft, _) => writer.create_endpoint(connector, draft).await.map(drop),
         Step::AdoptEndpoint { id, change, .. } | Step::UpdateEndpoint { id, change } => {
             writer.update_endpoint(connector, id, change).await.map(drop)
         }

@@ -154,7 +154,7 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
 
 /// When the endpoint was made, or first seen as ours: a wish to have it made again must be younger.
 fn made_at(told: &Told<'_>, status: &mut ConnectorEndpointStatus, now: Timestamp) {
-    let made = told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::CreateEndpoint(_)));
+    let made = told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::CreateEndpoint(..)));
     let known = status.endpoint_id.is_some();
     if let Some(memory) = status.memory.as_mut().filter(|memory| made || known && memory.registered_at.is_none()) {
         memory.registered_at = Some(Time(now));

@@ -83,21 +83,21 @@ fn later(want: &Desired, seen: &Observed, past: &Past, stages: &[Stage<Step>]) -
     let hidden = stages.iter().any(|stage| matches!(stage.verdict, Verdict::Do(..)))
         && want.allowed_sources.is_some()
         && find_endpoint(want, seen, past).is_none();
-    let step = |resource: String, detail: &str| PlannedStep {
-        action: PlanAction::Create,
-        resource,
-        detail: detail.to_owned(),
-        estimated_cost: None,
-    };
     if !hidden {
         return Vec::new();
     }
+    let step = |resource: String, detail: String| PlannedStep {
+        action: PlanAction::Create,
+        resource,
+        detail,
+        estimated_cost: None,
+    };
     let endpoint = our_source(want, seen).is_ok_and(|source| source.is_none());
-    let endpoint =
-        endpoint.then(|| step(format!("connector endpoint {}", want.draft.display_name), "after the access rule"));
+    let detail = format!("after the access rule; {}", step::quota(used(seen)));
+    let endpoint = endpoint.then(|| step(format!("connector endpoint {}", want.draft.display_name), detail));
     let bind = PlannedStep {
         action: PlanAction::Update,
-        ..step(want.draft.display_name.clone(), "put the access rule in force")
+        ..step(want.draft.display_name.clone(), "put the access rule in force".to_owned())
     };
     endpoint.into_iter().chain([bind]).collect()
 }
@@ -308,7 +308,11 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
             Ok(Some(_)) => {}
         }
     }
-    Verdict::step(Step::CreateEndpoint(want.draft.clone()), "EndpointInProgress", "The endpoint is being created.")
+    Verdict::step(
+        Step::CreateEndpoint(want.draft.clone(), used(seen)),
+        "EndpointInProgress",
+        "The endpoint is being created.",
+    )
 }
 
 fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> EndpointChange {

@@ -2,6 +2,7 @@
 //!
 //! In: ids and drafts. Out: a step that can be put into words. Never: sends anything.
 
+use super::ENDPOINTS_LIMIT;
 use crate::{
     api::v1alpha1::{PlanAction, PlannedStep},
     clouds::ibm::{EndpointChange, EndpointDraft, EndpointId, SourceId},
@@ -11,8 +12,8 @@ use crate::{
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
-    /// Make the endpoint.
-    CreateEndpoint(EndpointDraft),
+    /// Make the endpoint, of which the connector has so many already.
+    CreateEndpoint(EndpointDraft, u32),
     /// Put our mark on an unowned endpoint.
     AdoptEndpoint {
         /// Which.
@@ -56,7 +57,7 @@ impl Step {
     /// What must be announced before it is sent, because sending it twice would make two.
     pub(crate) fn creates(&self) -> Option<&'static str> {
         match self {
-            Self::CreateEndpoint(_) => Some("ConnectorEndpoint"),
+            Self::CreateEndpoint(..) => Some("ConnectorEndpoint"),
             Self::CreateSource { .. } => Some("Source"),
             Self::AdoptEndpoint { .. }
             | Self::UpdateEndpoint { .. }
@@ -69,10 +70,10 @@ impl Step {
 impl Describe for Step {
     fn describe(&self) -> PlannedStep {
         let (action, resource, detail) = match self {
-            Self::CreateEndpoint(draft) => (
+            Self::CreateEndpoint(draft, used) => (
                 PlanAction::Create,
                 format!("connector endpoint {}", draft.display_name),
-                format!("to {}:{}", draft.server_host, draft.server_port),
+                format!("to {}:{}; {}", draft.server_host, draft.server_port, quota(*used)),
             ),
             Self::AdoptEndpoint { name, .. } => {
                 (PlanAction::Adopt, format!("connector endpoint {name}"), "put the owner's mark on it".to_owned())
@@ -96,4 +97,9 @@ impl Describe for Step {
         };
         PlannedStep { action, resource, detail, estimated_cost: None }
     }
+}
+
+/// What is left on the connector before one more is made.
+pub(super) fn quota(used: u32) -> String {
+    format!("{used} of {ENDPOINTS_LIMIT} endpoints of the connector are used")
 }

@@ -117,7 +117,7 @@ proptest! {
             let plan = plan(want, &seen, past, quick);
             prop_assert_eq!(plan.stages.len(), 4);
             for step in plan.stages.iter().filter_map(|stage| stage.verdict.to_do()).filter(|_| !quick) {
-                if let Step::CreateEndpoint(_) = step {
+                if let Step::CreateEndpoint(..) = step {
                     let none = seen.endpoints.present().is_some_and(Vec::is_empty) || matches!(seen.endpoints, Seen::Absent);
                     prop_assert!(none && seen.connectors.present().is_some());
                 }

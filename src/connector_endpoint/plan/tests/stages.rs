@@ -34,7 +34,7 @@ fn of_endpoint(spec: Value, change: impl FnOnce(&mut Endpoint)) -> String {
 }
 
 fn creations(sim: &Sim) -> usize {
-    sim.steps.iter().filter(|step| matches!(step, Step::CreateEndpoint(_))).count()
+    sim.steps.iter().filter(|step| matches!(step, Step::CreateEndpoint(..))).count()
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn the_access_rule_comes_first_and_the_address_last() {
         sim.wait(next);
     }
     assert!(
-        matches!(sim.steps.as_slice(), [Step::CreateSource { .. }, Step::CreateEndpoint(_), Step::BindSource { .. }]),
+        matches!(sim.steps.as_slice(), [Step::CreateSource { .. }, Step::CreateEndpoint(..), Step::BindSource { .. }]),
         "{:?}",
         sim.steps
     );
@@ -357,5 +357,20 @@ fn under_report_nothing_lost_is_made_again_until_a_person_asks() {
     let asked = k8s_openapi::jiff::Timestamp::from_second(sim.now).unwrap().to_string();
     sim.annotate("recreate-requested-at", &asked);
     sim.run(600);
-    assert!(matches!(sim.steps.first(), Some(Step::CreateSource { .. } | Step::CreateEndpoint(_))), "{:?}", sim.steps);
+    assert!(matches!(sim.steps.first(), Some(Step::CreateSource { .. } | Step::CreateEndpoint(..))), "{:?}", sim.steps);
+}
+
+#[test]
+fn a_plan_says_how_full_the_connector_is_before_one_more_is_made() {
+    let theirs = Endpoint { whose: Whose::Others, name: Some("theirs".to_owned()), ..Endpoint::default() };
+    let world = || World { endpoints: BTreeMap::from([("theirs".to_owned(), theirs.clone())]), ..World::default() };
+    let row = |spec| {
+        let rows = Sim::of(spec, world()).pass().plan.preview();
+        let mut creates = rows.into_iter().filter(|row| row.resource.starts_with("connector endpoint "));
+        creates.next().map(|row| row.detail).unwrap()
+    };
+    let at_once = row(json!({"mode": "Plan", "allowedSources": null}));
+    assert!(at_once.ends_with(":443; 1 of 25 endpoints of the connector are used"), "{at_once}");
+    let behind_its_rule = row(json!({"mode": "Plan"}));
+    assert_eq!(behind_its_rule, "after the access rule; 1 of 25 endpoints of the connector are used");
 }

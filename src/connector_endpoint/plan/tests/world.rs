@@ -241,7 +241,7 @@ impl World {
 
     pub(super) fn apply(&mut self, step: &Step) {
         match step {
-            Step::CreateEndpoint(draft) => {
+            Step::CreateEndpoint(draft, _) => {
                 let id = format!("made{}", self.endpoints.len());
                 let mut made =
                     Endpoint { bound: BTreeMap::new(), name: Some(draft.display_name.clone()), ..Endpoint::default() };
