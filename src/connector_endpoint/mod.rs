@@ -42,7 +42,7 @@ use crate::{
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
-        look::{Due, Look, recreate_requested},
+        look::{Asked, Look, recreate_requested},
         release::Retained,
         span::{self, stage},
         stage::Plan,
@@ -158,9 +158,8 @@ impl Controller for ConnectorEndpoints {
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let handled = status.last_handled_reconcile_at.as_deref();
         let owner = lock_owner(Self::KIND, &key);
-        let last = self.shared.full_looks.last(&owner, &before);
-        let due = Due::of(last, self.shared.pace.interval(object.spec.interval_seconds), &self.shared.pace);
-        let look = Look::decide(&before, inputs, object.metadata.annotations.as_ref(), handled, &due, now);
+        let (annotations, interval) = (object.metadata.annotations.as_ref(), object.spec.interval_seconds);
+        let look = self.shared.look(&owner, &Asked { before: &before, annotations, handled, interval }, inputs, now);
         let past = past(object, &status, &look, now);
         let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
         if !made.quick && made.plan.is_settled() {

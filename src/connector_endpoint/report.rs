@@ -18,8 +18,7 @@ use crate::{
         announce::{Age, standing},
         driver::Report,
         expiry::Expiring,
-        look::{Look, RECREATE, acknowledged, stamps_due},
-        ownership::TAKE_OVER,
+        look::{Look, spent_wishes, stamps_due},
         pace::PaceSettings,
         stage::Word,
         summary::{Done, Frame, summarise, suspend},
@@ -69,6 +68,8 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     let annotations = told.object.metadata.annotations.as_ref();
     let requested = told.look.requested.is_some() && told.look.requested != told.before.last_handled_reconcile_at;
     let done = summary.settled && told.want.mode == Mode::Manage;
+    let before = [&told.before.last_handled_recreate_at, &told.before.last_handled_take_over].map(Option::as_deref);
+    let [last_handled_recreate_at, last_handled_take_over] = spent_wishes(annotations, done, is_taken(told), before);
     let mut status = ConnectorEndpointStatus {
         plan: told.pass.plan.preview(),
         drift: told.pass.plan.drift.clone(),
@@ -81,18 +82,8 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .requested
             .clone()
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
-        last_handled_recreate_at: acknowledged(
-            annotations,
-            RECREATE,
-            done,
-            told.before.last_handled_recreate_at.as_deref(),
-        ),
-        last_handled_take_over: acknowledged(
-            annotations,
-            TAKE_OVER,
-            done,
-            told.before.last_handled_take_over.as_deref(),
-        ),
+        last_handled_recreate_at,
+        last_handled_take_over,
         effective_interval_seconds: u32::try_from(interval.as_secs()).ok(),
         observed_generation: generation,
         used_by: told.want.used_by.iter().take(64).cloned().collect(),
@@ -102,6 +93,9 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     status.conditions = summary.conditions;
     publish_address(told, &mut status);
     made_at(told, &mut status, now);
+    if let (true, Some(memory)) = (took(told), status.memory.as_mut()) {
+        memory.took_from.clone_from(&told.want.adoption.take_over);
+    }
     Report {
         status,
         next: summary.next,
@@ -153,6 +147,18 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
 }
 
 /// When the endpoint was made, or first seen as ours: a wish to have it made again must be younger.
+fn took(told: &Told<'_>) -> bool {
+    told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::AdoptEndpoint { .. }))
+}
+
+/// The endpoint was taken from the owner that `take-over` names, and is ours.
+fn is_taken(told: &Told<'_>) -> bool {
+    let (want, seen, past) = (told.want, &told.pass.seen, told.past);
+    let ours = plan::find_endpoint(want, seen, past).is_some_and(|endpoint| plan::is_ours(want, endpoint, past));
+    let (take_over, took_from) = (&want.adoption.take_over, &told.look.memory.took_from);
+    ours && take_over.is_some() && take_over == took_from
+}
+
 fn made_at(told: &Told<'_>, status: &mut ConnectorEndpointStatus, now: Timestamp) {
     let made = told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::CreateEndpoint(..)));
     let known = status.endpoint_id.is_some();

@@ -2,6 +2,8 @@
 //!
 //! In: a step and writers. Out: [`Done`]. Never: chooses; writes without a live lease.
 
+use std::time::Duration;
+
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
@@ -24,6 +26,8 @@ use crate::{
     reconcile::{fault::Fault, leadership::Leadership, summary::Done},
 };
 
+/// After a refusal that does not count.
+const ONWARDS: Duration = Duration::from_secs(1);
 /// UKO may answer a failed test with a server error \[I\]; after so many in a row it counts as one.
 const SERVER_ERRORS: u32 = 4;
 
@@ -182,6 +186,10 @@ fn told(want: &Desired, step: &Step, error: Error) -> Fault {
     match step {
         Step::RecoverKey => kek_repair::failed(want, KekState::SoftDeleted, fault),
         Step::RecreateKey { state, .. } => kek_repair::failed(want, *state, fault),
+        // Tags are no reason to hold up what follows: it is told once, and the next look goes on without them.
+        Step::TagPrivateEndpoint { adopt: false, .. } if !fault.is_passing() => {
+            Fault { class: Class::Provisioning, retry_after: Some(ONWARDS), ..fault }
+        }
         Step::UpdateKeystore { name, .. } if field == "tls_proxy" => {
             let text = format!(
                 "UKO does not take the new tls_proxy for the connected keystore {name}. Keep the old endpoint and change its destination, or disconnect and reconnect the keystore by hand in UKO."

@@ -32,6 +32,7 @@ use self::{
     desired::{Desired, Login, Target},
     observe::{Azure, Observed, Readers, UkoSide},
     plan::{Case, Step},
+    usage::Claims,
 };
 use crate::{
     api::v1alpha1::{
@@ -51,7 +52,7 @@ use crate::{
         farewell::{Farewell, Ledger},
         fault::Fault,
         finalizer::Ending,
-        look::{Due, Look, recreate_requested, request},
+        look::{Asked, Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
         release::Retained,
@@ -153,7 +154,7 @@ struct Pass {
     announced: Option<PendingCreate>,
     quick: bool,
     /// Kubernetes was written to, which ends a pass as well.
-    noted: bool,
+    claims: Claims,
 }
 
 impl Controller for KeystoreConnections {
@@ -249,9 +250,8 @@ impl Controller for KeystoreConnections {
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();
         let owner = lock_owner(Self::KIND, &key);
-        let last = self.shared.full_looks.last(&owner, &before);
-        let due = Due::of(last, self.shared.pace.interval(object.spec.interval_seconds), &self.shared.pace);
-        let look = Look::decide(&before, inputs, annotations, handled, &due, now);
+        let asked = Asked { before: &before, annotations, handled, interval: object.spec.interval_seconds };
+        let look = self.shared.look(&owner, &asked, inputs, now);
         // The draft does not show its password, so the password's own fingerprint goes in beside it.
         let held = password_fingerprint.clone().unwrap_or_default();
         let fingerprint =
@@ -326,7 +326,7 @@ impl KeystoreConnections {
                     tested: None,
                     announced: None,
                     quick: true,
-                    noted: false,
+                    claims: Claims::Right,
                 };
             }
         }
@@ -347,11 +347,11 @@ impl KeystoreConnections {
             .keystore
             .present()
             .filter(|keystore| plan::is_ours(Case { want, seen: &seen, past, quick: false, now }, keystore));
-        let noted = self.keep_usage(want, ours, past.keystore.as_ref(), key).await;
+        let claims = self.keep_usage(want, ours, past.keystore.as_ref(), key).await;
         self.shared.announced.settle(&owner, |kind| plan::found(&seen, kind));
         let pending = status.pending_create.as_ref().filter(|pending| !plan::found(&seen, &pending.kind));
         let (done, tested, announced) = match (&step, want.mode) {
-            _ if noted => (Done::Nothing, None, None),
+            _ if claims == Claims::Written => (Done::Nothing, None, None),
             (Some(step), Mode::Manage) => self.act(&readers, want, past, step, &owner, pending, seen_at).await,
             // A connection test that a person asked for is the one call that Plan may make.
             (Some(step @ Step::TestConnection(_)), Mode::Plan) if past.test_requested.is_some() => {
@@ -359,7 +359,7 @@ impl KeystoreConnections {
             }
             (Some(_), Mode::Plan) | (None, Mode::Manage | Mode::Plan) => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, announced, quick: false, noted }
+        Pass { seen, plan, done, step, tested, announced, quick: false, claims }
     }
 
     /// At most one write; a creation is announced in a pass of its own.

@@ -45,7 +45,8 @@ pub(super) async fn pass(
     if let Some(fault) = &want.refused {
         return Err(fault.clone());
     }
-    let owner = lock_owner(Kind::AzureKeystoreConnection, key);
+    // Not the owner of a new object of the same name, which may be at work already.
+    let owner = format!("release/{}", lock_owner(Kind::AzureKeystoreConnection, key));
     let readers = connections.readers(&want, &owner).await;
     let keystores = connections.release_keystores(&readers, object, &want).await;
     let endpoint = connections.release_endpoint(&readers, &want, &owner).await;

@@ -10,6 +10,7 @@ use super::{
     kek_memory,
     observe::Operation,
     plan::{self, Case, Step},
+    usage::Claims,
 };
 use crate::{
     api::v1alpha1::{
@@ -21,8 +22,7 @@ use crate::{
         announce::{Age, standing},
         driver::Report,
         expiry::Expiring,
-        look::{Look, RECREATE, acknowledged, request, stamps_due},
-        ownership::TAKE_OVER,
+        look::{Look, request, spent_wishes, stamps_due},
         pace::PaceSettings,
         stage::{Seen, Word},
         summary::{self, Done, Frame, summarise, suspend},
@@ -76,6 +76,9 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
     let requested = told.look.requested.is_some() && told.look.requested != told.before.last_handled_reconcile_at;
     let done = summary.settled && told.want.mode == Mode::Manage;
     let annotations = told.object.metadata.annotations.as_ref();
+    let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
+    let before = [&told.before.last_handled_recreate_at, &told.before.last_handled_take_over].map(Option::as_deref);
+    let [last_handled_recreate_at, last_handled_take_over] = spent_wishes(annotations, done, is_taken(case), before);
     let mut status = AzureKeystoreConnectionStatus {
         connection_test: pass.tested.clone().or_else(|| told.before.connection_test.clone()),
         plan: pass.plan.preview(),
@@ -90,32 +93,37 @@ pub(super) fn report(told: &Told<'_>, pace: &PaceSettings, now: Timestamp) -> Re
             .or_else(|| told.before.last_handled_reconcile_at.clone()),
         last_handled_test_at: if tested { request(annotations, "test-requested-at") } else { None }
             .or_else(|| told.before.last_handled_test_at.clone()),
-        last_handled_recreate_at: acknowledged(
-            annotations,
-            RECREATE,
-            done,
-            told.before.last_handled_recreate_at.as_deref(),
-        ),
-        last_handled_take_over: acknowledged(
-            annotations,
-            TAKE_OVER,
-            done,
-            told.before.last_handled_take_over.as_deref(),
-        ),
+        last_handled_recreate_at,
+        last_handled_take_over,
         effective_interval_seconds: u32::try_from(pace.interval(told.object.spec.interval_seconds).as_secs()).ok(),
         observed_generation: generation,
         conditions: summary.conditions,
         ..told.before.clone()
     };
-    let case = Case { want: told.want, seen: &pass.seen, past: told.past, quick: pass.quick, now };
     status.azure = azure(case, told.before.azure.clone());
     status.tls_proxy =
         plan::path::tls_proxy(&told.want.path).or_else(|| status.tls_proxy.filter(|_| path_unread(told)));
     status.uko = uko(told, now);
     status.key_encryption_key = kek(case, told.before.key_encryption_key.clone());
     status.memory = Some(remember(case, told, summary.memory, &status));
-    let next = if pass.noted { std::time::Duration::ZERO } else { summary.next };
+    let next = if pass.claims == Claims::Written { std::time::Duration::ZERO } else { summary.next };
     Report { status, next, stamps: requested || stamps_due(told.before.memory.as_ref(), summary.settled, now) }
+}
+
+/// Something was taken from the owner that `take-over` names, and nothing of what we want is another's any more.
+fn is_taken(case: Case<'_>) -> bool {
+    let (take_over, took) = (&case.want.adoption.take_over, &case.past.memory.took_from);
+    let keystore = match &case.seen.keystore {
+        Seen::Present(keystore) => plan::is_ours(case, keystore),
+        Seen::Absent => true,
+        Seen::Unknown(_) | Seen::NotLooked => false,
+    };
+    let endpoint = match (&case.want.private_endpoint, &case.seen.endpoint) {
+        (Some(_), Seen::Present(endpoint)) => plan::private_endpoint::is_ours(case, endpoint),
+        (None, _) | (Some(_), Seen::Absent) => true,
+        (Some(_), Seen::Unknown(_) | Seen::NotLooked) => false,
+    };
+    take_over.is_some() && take_over == took && keystore && endpoint
 }
 
 fn pending(told: &Told<'_>) -> Option<PendingCreate> {
@@ -188,7 +196,10 @@ fn uko(told: &Told<'_>, now: Timestamp) -> Option<UkoStatus> {
     }
     let case = Case { want: told.want, seen, past: told.past, quick: told.pass.quick, now };
     match &seen.keystore {
-        Seen::Present(keystore) if plan::is_ours(case, keystore) => {
+        // A former one is named until nothing claims to be used by it any more.
+        Seen::Present(keystore)
+            if plan::is_ours(case, keystore) && (told.pass.claims == Claims::Right || status.keystore_id.is_none()) =>
+        {
             status.keystore_id = Some(keystore.id.as_str().to_owned());
         }
         // The id of a removed keystore stays: it says that there was one, and that it is not to be made again by itself.
@@ -291,8 +302,16 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
     } {
         memory.private_endpoint_retries = None;
     }
-    if wrote(|step| matches!(step, Step::TagPrivateEndpoint { adopt: false, .. })) {
+    let tagged = matches!(&told.pass.step, Some(Step::TagPrivateEndpoint { adopt: false, .. }));
+    let refused = matches!(&told.pass.done, Done::Failed(fault) if !fault.is_passing());
+    if tagged && (refused || told.pass.done == Done::Wrote) {
         memory.tags_set_at = now();
+    }
+    if wrote(|step| matches!(step, Step::RemovePrivateEndpoint { .. })) {
+        memory.replaced_for = case.past.replace_requested.map(Time);
+    }
+    if wrote(Step::adopts) {
+        memory.took_from.clone_from(&case.want.adoption.take_over);
     }
     private_endpoint(case, &mut memory, wrote(|step| matches!(step, Step::CreatePrivateEndpoint { .. })));
     memory.heartbeat_before_rotation = heartbeat_before_rotation(case, told, memory.heartbeat_before_rotation.take());

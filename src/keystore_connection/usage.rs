@@ -56,31 +56,42 @@ fn has_moved(want: &Desired, keystore: &Keystore) -> bool {
     }
 }
 
+/// How the annotations of the namespace stand after a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Claims {
+    /// As they should be.
+    #[default]
+    Right,
+    /// One was written, or somebody wrote in between: that ends the pass, and there may be more.
+    Written,
+    /// One could not be written. That stops nothing: it is told in the log, and tried again at the next full look.
+    Failed,
+}
+
 impl KeystoreConnections {
-    /// Whether something was written, which ends the pass. A failure stops nothing: it is told in the log, and tried again at
-    /// the next full look.
+    /// Mends one annotation.
     pub(super) async fn keep_usage(
         &self,
         want: &Desired,
         keystore: Option<&Keystore>,
         former: Option<&KeystoreId>,
         key: &Key,
-    ) -> bool {
-        let Some(keystore) = keystore.filter(|_| want.mode == Mode::Manage) else { return false };
+    ) -> Claims {
+        let Some(keystore) = keystore.filter(|_| want.mode == Mode::Manage) else { return Claims::Right };
         let all = match usage::endpoints(&self.shared.kube, &key.0).await {
             Ok(all) => all,
             Err(fault) => {
                 tracing::warn!(reason = fault.reason, "the ConnectorEndpoints of the namespace could not be listed");
-                return false;
+                return Claims::Failed;
             }
         };
-        let Some((endpoint, keystores)) = due(want, keystore, former, &all) else { return false };
+        let Some((endpoint, keystores)) = due(want, keystore, former, &all) else { return Claims::Right };
         match usage::set(&self.shared.kube, endpoint, &keystores, &self.shared.leadership).await {
-            Ok(Patched::Done | Patched::Outdated) => true,
+            Ok(Patched::Done | Patched::Outdated) => Claims::Written,
             Err(fault) => {
                 let endpoint = endpoint.name_any();
                 tracing::warn!(reason = fault.reason, endpoint, "the annotation used-by-keystore could not be written");
-                false
+                Claims::Failed
             }
         }
     }

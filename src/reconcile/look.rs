@@ -10,11 +10,11 @@ use std::{
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::{pace::PaceSettings, summary::age};
+use super::{driver::Shared, ownership::TAKE_OVER, pace::PaceSettings, summary::age};
 use crate::api::v1alpha1::Memory;
 
 /// The annotation that has something lost made again.
-pub(crate) const RECREATE: &str = "recreate-requested-at";
+const RECREATE: &str = "recreate-requested-at";
 
 /// The look of one pass.
 pub(crate) struct Look {
@@ -107,6 +107,27 @@ impl Look {
     }
 }
 
+/// What an object says about how closely to look at it.
+pub(crate) struct Asked<'a> {
+    /// Its memory.
+    pub before: &'a Memory,
+    /// Its annotations.
+    pub annotations: Option<&'a BTreeMap<String, String>>,
+    /// The request that status acknowledges.
+    pub handled: Option<&'a str>,
+    /// `spec.intervalSeconds`.
+    pub interval: Option<u32>,
+}
+
+impl Shared {
+    /// How closely to look at `owner` whose spec and Secrets have the fingerprint `inputs`.
+    pub(crate) fn look(&self, owner: &str, asked: &Asked<'_>, inputs: String, now: Timestamp) -> Look {
+        let last = self.full_looks.last(owner, asked.before);
+        let due = Due::of(last, self.pace.interval(asked.interval), &self.pace);
+        Look::decide(asked.before, inputs, asked.annotations, asked.handled, &due, now)
+    }
+}
+
 /// An annotation of ours that acts once.
 pub(crate) fn request(annotations: Option<&BTreeMap<String, String>>, name: &str) -> Option<String> {
     let value = annotations?.get(&format!("uko-operator.io/{name}"))?;
@@ -124,16 +145,30 @@ pub(crate) fn recreate_requested(
     asked.parse::<Timestamp>().ok().filter(|asked| made.is_some_and(|made| *asked > made.0))
 }
 
-/// What status acknowledges of an annotation that acts until everything is as it should be: from then on it is spent, and
-/// must not act on a later loss.
-pub(crate) fn acknowledged(
+/// What status acknowledges of `recreate-requested-at` and of `take-over`, `handled` being what it acknowledged before. The
+/// first is spent once everything is as it should be, the second once all that there was to take is `taken`.
+pub(crate) fn spent_wishes(
+    annotations: Option<&BTreeMap<String, String>>,
+    settled: bool,
+    taken: bool,
+    handled: [Option<&str>; 2],
+) -> [Option<String>; 2] {
+    let [recreate, take_over] = handled;
+    [
+        acknowledged(annotations, RECREATE, settled, recreate),
+        acknowledged(annotations, TAKE_OVER, settled || taken, take_over),
+    ]
+}
+
+/// What status acknowledges of an annotation that acts until it is spent: from then on it must not act on a later loss.
+fn acknowledged(
     annotations: Option<&BTreeMap<String, String>>,
     name: &str,
-    settled: bool,
+    spent: bool,
     handled: Option<&str>,
 ) -> Option<String> {
     let asked = request(annotations, name)?;
-    (settled || handled == Some(asked.as_str())).then_some(asked)
+    (spent || handled == Some(asked.as_str())).then_some(asked)
 }
 
 #[cfg(test)]

@@ -97,6 +97,13 @@ pub struct Memory {
     /// When the private endpoint was made, or first seen as ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_endpoint_at: Option<Time>,
+    /// The wish for which a private endpoint was deleted: it deletes no second one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_for: Option<Time>,
+    /// Hash of the owner from whom something was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub took_from: Option<String>,
     /// When the keystore was registered, or the connector endpoint made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,

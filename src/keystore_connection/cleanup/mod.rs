@@ -92,6 +92,7 @@ pub(super) fn known(status: &AzureKeystoreConnectionStatus) -> Known {
         keystore: uko.and_then(|uko| uko.keystore_id.as_deref()).map(KeystoreId::new),
         uko_vault: uko.and_then(|uko| uko.vault_id.as_deref()).map(UkoVaultId::new),
         private_endpoint: azure.and_then(|azure| azure.private_endpoint_id.as_deref()).and_then(ArmId::parse),
+        last_write_at: status.memory.as_ref().and_then(|memory| memory.last_write_at.clone()),
     }
 }
 

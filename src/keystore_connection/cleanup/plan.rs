@@ -3,6 +3,8 @@
 //! In: what is outside and carries our mark. Out: one step, or why not. Never: I/O; takes the path away before the keystore that goes
 //! through it; names a UKO vault, a Key Vault or a key.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::super::{OBJECT_TAG, OWNER_TAG, ZONE_GROUP, desired::Desired, observe::Operation};
 use crate::{
     api::v1alpha1::{PendingCreate, PlanAction, PlannedStep},
@@ -16,6 +18,7 @@ use crate::{
         fault::Fault,
         ownership::Mark,
         stage::{Describe, Seen, Waiting, Word},
+        summary::age,
     },
 };
 
@@ -44,6 +47,8 @@ pub(in crate::keystore_connection) struct Known {
     pub uko_vault: Option<UkoVaultId>,
     /// The private endpoint.
     pub private_endpoint: Option<ArmId>,
+    /// When something was written last, or may have been.
+    pub last_write_at: Option<Time>,
 }
 
 /// Everything that counts.
@@ -235,7 +240,7 @@ fn private_endpoint(case: &Case<'_>, parting: &mut Parting<Step>) -> Option<Next
     case.want.private_endpoint.as_ref()?;
     let endpoint = match &case.seen.endpoint {
         Seen::Unknown(fault) => return Some(Next::Blocked(fault.clone())),
-        Seen::Absent | Seen::NotLooked => return None,
+        Seen::Absent | Seen::NotLooked => return endpoint_to_come(case),
         Seen::Present(endpoint) => endpoint,
     };
     let name = &endpoint.name;
@@ -263,6 +268,17 @@ fn private_endpoint(case: &Case<'_>, parting: &mut Parting<Step>) -> Option<Next
         Some(group) if group.provisioning_state.is_running() => in_azure(name, None),
         Some(group) => Next::Do(Step::DeleteDnsZoneGroup(group.id.clone())),
         None => Next::Do(delete),
+    })
+}
+
+/// The request for it may have been the last thing that was sent, and its answer lost.
+fn endpoint_to_come(case: &Case<'_>) -> Option<Next<Step>> {
+    let known = &case.known;
+    let last = known.last_write_at.as_ref().filter(|_| known.private_endpoint.is_none())?;
+    (age(last, case.age.now) < case.age.lost_after).then(|| {
+        let message =
+            "A request for the private endpoint may still take effect; what it makes is removed when it appears.";
+        wait("CreationOutcomeInProgress", message.to_owned(), Some(case.age.look_every()))
     })
 }
 

@@ -87,6 +87,7 @@ impl Outside {
             keystore: place.map(|place| format!("k{place}").as_str().into()),
             uko_vault: None,
             private_endpoint: (self.endpoint == Some(Whose::Known)).then(|| want().private_endpoint.unwrap().id),
+            last_write_at: None,
         }
     }
 

@@ -111,7 +111,7 @@ fn gone() -> Remains {
 }
 
 fn nothing_known() -> Known {
-    Known { keystore: None, uko_vault: None, private_endpoint: None }
+    Known { keystore: None, uko_vault: None, private_endpoint: None, last_write_at: None }
 }
 
 pub(super) fn decide(seen: &Remains, known: &Known, pending: Option<&PendingCreate>) -> Parting<Step> {
@@ -208,6 +208,7 @@ fn only_what_is_ours_goes_and_the_rest_is_told() {
         keystore: Some("k1".into()),
         uko_vault: None,
         private_endpoint: Some(want().private_endpoint.unwrap().id),
+        last_write_at: None,
     };
     let mut seen = Remains {
         keystores: Seen::Present(vec![(UkoVaultId::new("v"), keystore("by hand"))]),
@@ -254,4 +255,16 @@ fn what_the_policy_does_not_allow_is_not_touched() {
     let refused = wanted("rules: []");
     let parting = part(&Case { want: &refused, seen: &all(), known: &nothing_known(), pending: None, age });
     assert_eq!(reason(&parting.next), "TargetNotAllowed");
+}
+
+#[test]
+fn a_private_endpoint_whose_request_was_sent_last_is_waited_for() {
+    let sent = |second: i64| Known {
+        last_write_at: Some(Time(Timestamp::from_second(1_800_000_000 - second).unwrap())),
+        ..nothing_known()
+    };
+    assert_eq!(reason(&decide(&gone(), &sent(10), None).next), "CreationOutcomeInProgress");
+    assert_eq!(decide(&gone(), &sent(121), None).next, Next::Over);
+    let known = Known { private_endpoint: Some(want().private_endpoint.unwrap().id), ..sent(10) };
+    assert_eq!(decide(&gone(), &known, None).next, Next::Over, "it was there, and is gone");
 }

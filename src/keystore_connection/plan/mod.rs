@@ -26,7 +26,7 @@ use crate::{
     api::{condition::ConditionType, v1alpha1::DriftPolicy},
     reconcile::{
         fault::Fault,
-        stage::{Plan, Stage, Verdict},
+        stage::{Plan, Seen, Stage, Verdict},
     },
 };
 
@@ -54,6 +54,20 @@ impl Case<'_> {
     /// The same for the private endpoint.
     fn may_replace_endpoint(self) -> bool {
         self.past.replace_requested.is_some_and(|asked| asked <= self.now)
+    }
+
+    /// The same for one that stands there and cannot be used, which is deleted first. One wish deletes one endpoint; while the
+    /// keystore is what is missing, that is what it is for; and one from before the spec changed was for something else.
+    fn may_remove_endpoint(self, reason: &str) -> bool {
+        let memory = self.past.memory;
+        let for_keystore = self.past.keystore.is_some() && matches!(self.seen.keystore, Seen::Absent);
+        let too_old = |asked: Timestamp| {
+            reason == "PrivateEndpointImmutable"
+                && memory.inputs_changed_at.as_ref().is_some_and(|changed| changed.0 >= asked)
+        };
+        let served = |asked: Timestamp| memory.replaced_for.as_ref().is_some_and(|wish| wish.0 == asked);
+        let wish = self.past.replace_requested.filter(|asked| !served(*asked) && !too_old(*asked));
+        self.may_replace_endpoint() && wish.is_some() && !for_keystore
     }
 
     /// Everything was once as this very spec wants it, and what differs since is only to be reported.

@@ -114,6 +114,11 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// Whether it puts our mark on what did not carry it.
+    pub(crate) fn adopts(&self) -> bool {
+        matches!(self, Self::AdoptKeystore { .. } | Self::TagPrivateEndpoint { adopt: true, .. })
+    }
+
     /// What must be announced before it is sent, because sending it twice would make two.
     pub(crate) fn creates(&self) -> Option<&'static str> {
         match self {

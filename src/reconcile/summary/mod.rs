@@ -161,7 +161,7 @@ pub(crate) fn summarise<S>(plan: &Plan<S>, frame: &Frame<'_>) -> Summary {
     if plan.is_settled() {
         memory.settled_inputs.clone_from(&memory.inputs);
     }
-    if matches!(frame.done, Done::Wrote) {
+    if matches!(frame.done, Done::Wrote) || matches!(frame.done, Done::Failed(fault) if fault.outcome_unknown) {
         memory.last_write_at = Some(Time(frame.now));
     }
     let next = next_look(&judged, frame);
@@ -198,8 +198,10 @@ fn extras<S>(plan: &Plan<S>, judged: &[Judged], conditions: &mut Vec<Condition>,
         let message = format!("Different outside: {}. driftPolicy is Report, so it stays.", fields());
         say(conditions, frame, ConditionType::Drifted, Status::True, "DriftReported", &message);
     } else if plan.is_settled() && !plan.drift.is_empty() {
-        let message =
-            format!("Different outside, and a correction did not last: {}. Find out who changes it back.", fields());
+        let message = format!(
+            "Different outside, and a correction was refused or did not last: {}. The events say which; find out who refuses it or changes it back.",
+            fields()
+        );
         say(conditions, frame, ConditionType::Drifted, Status::True, "CorrectionFailed", &message);
     } else {
         condition::remove(conditions, ConditionType::Drifted);

@@ -125,7 +125,7 @@ fn not_managed(case: Case<'_>) -> String {
 
 /// A person asked for it since it was made: then it makes room for a new one. It is never replaced otherwise.
 fn again_or(case: Case<'_>, endpoint: &PrivateEndpoint, fault: Fault) -> Verdict<Step> {
-    if !case.may_replace_endpoint() {
+    if !case.may_remove_endpoint(fault.reason) {
         return Verdict::Blocked(fault);
     }
     let step = Step::RemovePrivateEndpoint { endpoint: endpoint.clone() };

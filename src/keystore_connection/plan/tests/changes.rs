@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     sim::{Sim, at},
-    world::{Part, Trouble, Whose, World, Zone},
+    world::{Part, Trouble, Whose, World, Write, Zone},
 };
 use crate::{
     api::condition::{self, ConditionType},
@@ -104,6 +104,60 @@ fn who_sets_a_tag_back_again_and_again_is_told_and_not_fought() {
     assert_eq!((sim.steps.len(), tag(&sim, "team")), (1, Some("payments")));
     meddle(&mut sim, "2");
     assert_eq!((sim.steps.len(), sim.says(ConditionType::Drifted)), (1, "True CorrectionFailed".to_owned()));
+}
+
+#[test]
+fn tags_that_azure_refuses_hold_up_nothing_that_matters() {
+    let mut sim = settled(json!({}));
+    sim.world.endpoint.as_mut().unwrap().tags.insert("team".to_owned(), "others".to_owned());
+    sim.world.writes = vec![Write::Refused; 2];
+    sim.annotate("reconcile-requested-at", "1");
+    sim.run(900);
+    assert_eq!((sim.steps.len(), sim.says(ConditionType::Drifted)), (1, "True CorrectionFailed".to_owned()));
+    assert!(sim.is(ConditionType::Ready, "True"), "{}", sim.says(ConditionType::Ready));
+    // A new password is a new attempt at the tags, and then goes to UKO without them.
+    let keys = [("clientSecret".to_owned(), "another".to_owned())].into();
+    sim.world.secrets.insert("payments-sp".to_owned(), keys);
+    sim.run(900);
+    assert!(matches!(
+        sim.steps[..],
+        [Step::TagPrivateEndpoint { .. }, Step::TagPrivateEndpoint { .. }, Step::UpdateKeystore { .. }]
+    ));
+}
+
+#[test]
+fn a_wish_for_the_keystore_deletes_no_endpoint() {
+    let mut sim = settled(json!({}));
+    sim.world.keystores.clear();
+    sim.world.endpoint.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.world.connection.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.run(600);
+    let asked = at(sim.now).to_string();
+    sim.annotate("recreate-requested-at", &asked);
+    sim.run(7200);
+    assert_eq!((sim.steps.len(), sim.says(STAGE)), (0, "False PrivateEndpointRejected".to_owned()));
+}
+
+#[test]
+fn one_wish_deletes_one_endpoint_even_if_the_new_one_is_no_better() {
+    let mut sim = settled(json!({}));
+    sim.world.endpoint.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.world.connection.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.run(600);
+    let asked = at(sim.now).to_string();
+    sim.annotate("recreate-requested-at", &asked);
+    while !sim.steps.iter().any(|step| matches!(step, Step::RemovePrivateEndpoint { .. })) {
+        let next = sim.pass().next;
+        sim.wait(next);
+    }
+    // The answer to the creation is lost, and what was made is rejected at once.
+    sim.world.writes = vec![Write::LostAfter];
+    sim.pass();
+    sim.world.endpoint.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.world.connection.as_mut().unwrap().status = "Rejected".to_owned();
+    sim.run(7200);
+    let removed = sim.steps.iter().filter(|step| matches!(step, Step::RemovePrivateEndpoint { .. })).count();
+    assert_eq!((removed, sim.says(STAGE)), (1, "False PrivateEndpointRejected".to_owned()));
 }
 
 #[test]

@@ -396,3 +396,17 @@ fn a_person_gives_another_owners_things_away_once_by_naming_that_owner() {
     sim.run(7200);
     assert_eq!((sim.steps.len(), sim.says(STAGE)), (0, "False ClaimConflict".to_owned()), "it acts once");
 }
+
+#[test]
+fn what_was_taken_over_is_not_taken_again_although_nothing_is_settled_yet() {
+    let mut sim = Sim::of(json!({}), World { connector_endpoint: None, keystores: Vec::new(), ..World::settled() });
+    let theirs = |sim: &mut Sim| sim.world.endpoint.as_mut().unwrap().whose = Whose::Others;
+    theirs(&mut sim);
+    sim.annotate("take-over", &other().hash);
+    sim.run(600);
+    assert!(sim.is(ConditionType::Ready, "False") && matches!(sim.steps[..], [Step::TagPrivateEndpoint { .. }]));
+    assert_eq!(sim.status().last_handled_take_over, Some(other().hash));
+    theirs(&mut sim);
+    sim.run(7200);
+    assert_eq!(sim.steps.len(), 1, "two that name each other do not fight: {:?}", sim.steps);
+}

@@ -20,6 +20,7 @@ use crate::{
         plan::{Case, Step, found, plan},
         report,
         resolve::Found,
+        usage::Claims,
     },
     reconcile::{
         announce::{Announced, Permission},
@@ -198,7 +199,7 @@ impl Sim {
                     tested: None,
                     announced: None,
                     quick: true,
-                    noted: false,
+                    claims: Claims::Right,
                 };
             }
         }
@@ -216,7 +217,7 @@ impl Sim {
             Some(step) => self.act(want, past, step, pending, now),
             None => (Done::Nothing, None, None),
         };
-        Pass { seen, plan, done, step, tested, announced, quick: false, noted: false }
+        Pass { seen, plan, done, step, tested, announced, quick: false, claims: Claims::Right }
     }
 
     fn act(
