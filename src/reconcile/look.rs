@@ -95,7 +95,8 @@ impl Look {
         if new {
             memory.inputs = Some(inputs);
             memory.inputs_changed_at = Some(Time(now));
-            // A new spec or Secret is a new attempt to close the public address.
+            // A new spec or Secret is a new attempt to set tags, and to close the public address.
+            memory.tags_set_at = None;
             (memory.closed_at, memory.reopened_by_others, memory.path_lost) = (None, None, None);
         }
         // Likewise to bring the key-encryption key back; and so is a person's request.

@@ -32,8 +32,13 @@ pub(crate) fn helm(arguments: &[&str]) -> Output {
 
 /// What `helm template` of release `uko` in namespace `ops` prints with these further arguments.
 pub(crate) fn template(chart_name: &str, arguments: &[&str]) -> Result<String, String> {
+    template_as("uko", chart_name, arguments)
+}
+
+/// The same of another release.
+pub(crate) fn template_as(release: &str, chart_name: &str, arguments: &[&str]) -> Result<String, String> {
     let chart = chart(chart_name);
-    let fixed = ["template", "uko", chart.to_str().unwrap(), "--namespace", "ops", "--kube-version", "1.31.0"];
+    let fixed = ["template", release, chart.to_str().unwrap(), "--namespace", "ops", "--kube-version", "1.31.0"];
     let output = helm(&[&fixed, arguments].concat());
     if output.status.success() {
         Ok(String::from_utf8(output.stdout).unwrap())

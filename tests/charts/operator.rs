@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use serde_json::{Value, json};
 use uko_operator::api::v1alpha1::crds;
 
-use crate::helm::{arguments, chart, documents, helm, modes, of_kind, template};
+use crate::helm::{arguments, chart, documents, helm, modes, of_kind, template, template_as};
 
 const CHART: &str = "uko-operator";
 
@@ -96,6 +96,8 @@ fn a_typo_or_a_bad_value_is_refused_with_its_place() {
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
         ("settings.minIntervall=5s", "minIntervall"),
         ("settings.minInterval=5", "/settings/minInterval"),
+        ("settings.requestTimeout=0s", "/settings/requestTimeout"),
+        ("fullnameOverride=a.b", "/fullnameOverride"),
         ("settings.linkScope=agents", "/settings/linkScope"),
         ("settings.concurrency=0", "/settings/concurrency"),
         ("settings.logFormat=xml", "/settings/logFormat"),
@@ -131,6 +133,13 @@ fn a_port_is_named_once_however_often_it_is_asked_for() {
     let ports = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["egress"][1]["ports"];
     let ports: Vec<&Value> = ports.as_array().unwrap().iter().map(|one| &one["port"]).collect();
     assert_eq!(ports, [443, 6443, 8443]);
+}
+
+#[test]
+fn a_release_whose_name_no_service_can_have_is_refused_with_the_cure() {
+    let refusal = template_as("1op", CHART, &[]).unwrap_err();
+    assert!(refusal.contains("1op-uko-operator") && refusal.contains("fullnameOverride"), "{refusal}");
+    assert!(template_as("1op", CHART, &["--set", "fullnameOverride=op"]).is_ok());
 }
 
 #[test]

@@ -1,13 +1,17 @@
 {{/* Name of every namespaced object. */}}
 {{- define "uko-operator.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- $full = .Release.Name -}}
 {{- end -}}
+{{- $full = $full | trunc 52 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
+{{- fail (printf "%s cannot be the name of a Service: it must begin with a letter and hold no dot. Set fullnameOverride." $full) -}}
+{{- end -}}
+{{- $full -}}
 {{- end -}}
 
 {{/* Name of every object of the whole cluster: two releases of one name in two namespaces must not fight over it. */}}

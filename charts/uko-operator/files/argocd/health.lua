@@ -1,5 +1,5 @@
 -- How Argo CD shows a ConnectorEndpoint or an AzureKeystoreConnection.
--- In: the global obj. Out: status and message. Never: a library. Argo CD opens neither Lua's string library nor a clock here.
+-- In: the global obj. Out: status and message. Never: a library. Argo CD does not open Lua's string library.
 
 local conditions = {}
 local observed = obj.status or {}

@@ -62,13 +62,9 @@ fn left_over<'a>(case: Case<'a>, wanted: &'a PrivateEndpointWanted) -> impl Iter
     case.past.memory.tag_names.iter().filter(move |name| !wants(name))
 }
 
-/// They were set back just now and differ again, although nobody changed the spec since.
+/// They were set back just now, or that was refused, and they differ again. A changed spec takes the memory of it away.
 fn is_fought(case: Case<'_>) -> bool {
-    let memory = case.past.memory;
-    memory.tags_set_at.as_ref().is_some_and(|at| {
-        let changed = memory.inputs_changed_at.as_ref().is_some_and(|changed| changed.0 > at.0);
-        age(at, case.now) < TAG_PEACE && !changed
-    })
+    case.past.memory.tags_set_at.as_ref().is_some_and(|at| age(at, case.now) < TAG_PEACE)
 }
 
 /// The names to remember after a look: those of the spec that are there, and older ones that still are.
