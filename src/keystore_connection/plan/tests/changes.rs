@@ -93,6 +93,17 @@ fn tags_that_the_spec_names_no_more_are_taken_off_and_those_of_others_stay() {
 }
 
 #[test]
+fn two_changes_within_one_second_are_both_made() {
+    let mut sim = settled(json!({}));
+    for team in ["treasury", "cards"] {
+        sim.spec(json!({"privateEndpoint": {"tags": {"team": team}}}));
+        sim.pass();
+        sim.pass();
+        assert_eq!(tag(&sim, "team"), Some(team));
+    }
+}
+
+#[test]
 fn who_sets_a_tag_back_again_and_again_is_told_and_not_fought() {
     let mut sim = settled(json!({}));
     let meddle = |sim: &mut Sim, look: &str| {
