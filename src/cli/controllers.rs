@@ -28,6 +28,7 @@ use crate::{
         look::FullLooks,
         metrics::Metrics,
         pace::PaceSettings,
+        prices::Prices,
         release::Retained,
         secrets, status,
         wake::Wakes,
@@ -38,7 +39,7 @@ use crate::{
 ///
 /// # Errors
 /// The clouds' HTTP stack cannot be built from the flags.
-pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::Result<()> {
+pub(super) fn start(operator: Operator, prices: Prices, supervise: &mut Supervisor) -> anyhow::Result<()> {
     let settings = Arc::clone(&operator.settings);
     let cloud_metrics = operator.metrics.register(CloudMetrics::register);
     let clouds = Clouds::new(&http(&settings), &cloud_metrics, link_scope(settings.flags.link_scope))
@@ -75,6 +76,7 @@ pub(super) fn start(operator: Operator, supervise: &mut Supervisor) -> anyhow::R
         status_schema: connection_schema,
         retained: Retained::default(),
         policy: operator.policy.clone(),
+        prices,
         operations: Operations::default(),
         metrics: operator.metrics.register(ConnectionMetrics::register),
     });

@@ -11,11 +11,14 @@ use std::{io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
-use crate::process::{
-    COMMIT, VERSION,
-    otlp::Otlp,
-    settings::{Environment, Flags, InvalidSetting, Settings},
-    telemetry,
+use crate::{
+    process::{
+        COMMIT, VERSION,
+        otlp::Otlp,
+        settings::{Environment, Flags, InvalidSetting, Settings},
+        telemetry,
+    },
+    reconcile::prices::Prices,
 };
 
 /// Builds and watches the private path from IBM Unified Key Orchestrator to Azure Key Vault.
@@ -56,15 +59,17 @@ pub fn main() -> ExitCode {
 
 fn operate(flags: Flags) -> ExitCode {
     let settings = Settings::new(flags, &Environment::read());
-    let (settings, otlp) = match settings.and_then(|settings| {
+    let (settings, otlp, prices) = match settings.and_then(|settings| {
+        let prices = Prices::load(settings.flags.prices.as_deref())
+            .map_err(|fault| InvalidSetting::new("--prices", fault.to_string()))?;
         let otlp = Otlp::new(&settings.otlp, &settings.identity)?;
         telemetry::install(settings.flags.log_format, &settings.log_level, otlp.as_ref())?;
-        Ok((settings, otlp))
+        Ok((settings, otlp, prices))
     }) {
         Ok(prepared) => prepared,
         Err(invalid) => return refuse(&usage(&invalid)),
     };
-    match run::run(settings, otlp, controllers::start) {
+    match run::run(settings, otlp, |operator, supervise| controllers::start(operator, prices, supervise)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             tracing::error!(cause = format!("{fault:#}"), "uko-operator ends");

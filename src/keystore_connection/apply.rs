@@ -98,7 +98,7 @@ async fn send(writers: &Writers<'_>, want: &Desired, step: &Step) -> Result<(), 
         (
             Step::CreateUkoVault { .. }
             | Step::TestConnection(_)
-            | Step::CreateKeystore(_)
+            | Step::CreateKeystore(..)
             | Step::AdoptKeystore { .. }
             | Step::UpdateKeystore { .. },
             _,
@@ -139,7 +139,7 @@ async fn to_azure(
         Step::CreateDnsZoneGroup { endpoint, zone } => azure.put_dns_zone_group(endpoint, ZONE_GROUP, zone).await?,
         Step::CreateUkoVault { .. }
         | Step::TestConnection(_)
-        | Step::CreateKeystore(_)
+        | Step::CreateKeystore(..)
         | Step::AdoptKeystore { .. }
         | Step::UpdateKeystore { .. } => return Ok(()),
     };
@@ -150,7 +150,7 @@ async fn to_azure(
 async fn to_uko(uko: &UkoWriter, step: &Step) -> Result<(), Error> {
     match step {
         Step::CreateUkoVault { name, description } => uko.create_vault(name, description).await.map(drop),
-        Step::CreateKeystore(draft) => uko.create_keystore(draft).await.map(drop),
+        Step::CreateKeystore(draft, _) => uko.create_keystore(draft).await.map(drop),
         Step::TestConnection(draft) => uko.test_keystore(draft).await,
         Step::AdoptKeystore { vault, handle, change, .. } | Step::UpdateKeystore { vault, handle, change, .. } => {
             uko.update_keystore(vault, handle, change).await.map(drop)
@@ -197,21 +197,21 @@ fn told(want: &Desired, step: &Step, error: Error) -> Fault {
             fault.worded("ReconnectNeeded", text)
         }
         // The lists of the vault do not show it, or it would have been found: it is in another vault, or hidden from us.
-        Step::CreateKeystore(draft) if fault.reason == "KeystoreNameTaken" => {
+        Step::CreateKeystore(draft, _) if fault.reason == "KeystoreNameTaken" => {
             let text = format!(
                 "UKO says that the keystore name {} is taken, perhaps in another vault. Set spec.keystore.name to another one.",
                 draft.name
             );
             Fault { class: Class::AwaitingPerson, ..fault }.worded("KeystoreNameTaken", text)
         }
-        Step::CreateKeystore(_) | Step::UpdateKeystore { .. } | Step::AdoptKeystore { .. }
+        Step::CreateKeystore(..) | Step::UpdateKeystore { .. } | Step::AdoptKeystore { .. }
             if !field.is_empty() && !fault.is_passing() =>
         {
             let text = format!("UKO refused {}. Correct it.", spec_path(&field));
             let reason = fault.reason;
             fault.worded(reason, text)
         }
-        Step::CreateKeystore(_)
+        Step::CreateKeystore(..)
         | Step::UpdateKeystore { .. }
         | Step::AdoptKeystore { .. }
         | Step::GrantKeyPermissions { .. }

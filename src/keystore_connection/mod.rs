@@ -55,6 +55,7 @@ use crate::{
         look::{Asked, Look, recreate_requested, request},
         pace::PaceSettings,
         policy_file::PolicyState,
+        prices::Prices,
         release::Retained,
         span::{self, stage},
         stage::Plan,
@@ -82,6 +83,8 @@ pub(crate) struct KeystoreConnections {
     pub status_schema: Option<JSONSchemaProps>,
     /// The policy in force.
     pub policy: watch::Receiver<PolicyState>,
+    /// What keystores cost.
+    pub prices: Prices,
     /// Writes that Azure is still working on.
     pub operations: Operations,
     /// What is needed to give up the marks of objects that are gone.
@@ -246,6 +249,7 @@ impl Controller for KeystoreConnections {
         let password_fingerprint = found.secrets.fingerprint(&self.shared.fingerprints, password, "clientSecret");
         let policy = Arc::clone(&self.policy.borrow().policy);
         let want = stage("desired").in_scope(|| Desired::parse(object, &key, &self.shared.cluster_id, found, &policy));
+        let want = want.priced(&object.spec.uko, &self.prices);
         let annotations = object.metadata.annotations.as_ref();
         let before = status.memory.clone().unwrap_or_default();
         let handled = status.last_handled_reconcile_at.as_deref();

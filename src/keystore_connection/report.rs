@@ -253,7 +253,7 @@ fn credentials(case: Case<'_>, told: &Told<'_>, before: Option<CredentialsInUse>
 fn sends_password(told: &Told<'_>) -> bool {
     use crate::clouds::ibm::KeystoreChange;
     match &told.pass.step {
-        Some(Step::CreateKeystore(_)) => true,
+        Some(Step::CreateKeystore(..)) => true,
         Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) => {
             change.azure_service_principal_password.is_some()
         }
@@ -290,7 +290,7 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
     let registered = status.uko.as_ref().is_some_and(|uko| uko.keystore_id.is_some());
     let wrote =
         |wanted: fn(&Step) -> bool| told.pass.done == Done::Wrote && told.pass.step.as_ref().is_some_and(wanted);
-    if wrote(|step| matches!(step, Step::CreateKeystore(_))) || (registered && memory.registered_at.is_none()) {
+    if wrote(|step| matches!(step, Step::CreateKeystore(..))) || (registered && memory.registered_at.is_none()) {
         memory.registered_at = now();
     }
     if wrote(|step| matches!(step, Step::RetryPrivateEndpoint { .. })) {

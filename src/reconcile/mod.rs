@@ -17,6 +17,7 @@ pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pace;
 pub mod policy_file;
+pub mod prices;
 pub mod reasons;
 pub(crate) mod release;
 #[cfg(test)]

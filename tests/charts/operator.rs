@@ -102,6 +102,8 @@ fn a_typo_or_a_bad_value_is_refused_with_its_place() {
         ("settings.concurrency=0", "/settings/concurrency"),
         ("settings.logFormat=xml", "/settings/logFormat"),
         ("extraCA.pem=nothing", "/extraCA/pem"),
+        ("prices.currency=EUR", "/prices/pricesAsOf"),
+        ("prices.furtherKeystore=-1", "/prices/furtherKeystore"),
         ("proxy.httpsProxy=proxy:3128", "/proxy/httpsProxy"),
         ("rbac.secretNames.Keys[0]=a", "Keys"),
         ("rbac.secretNames.keys=a", "/rbac/secretNames/keys"),
@@ -166,10 +168,20 @@ fn flags_of_the_binary() -> Vec<(String, Option<String>)> {
     flags
 }
 
+const PRICES: &str =
+    r#"prices={"pricesAsOf": "2026-03-31", "currency": "EUR", "firstKeystore": "3400.50", "furtherKeystore": "65.00"}"#;
+
 #[test]
 fn every_flag_of_the_operator_is_a_value_with_the_same_default_or_set_by_the_chart() {
-    let rendered =
-        documents(CHART, &["--set", "extraCA.existingConfigMap=cas,watchNamespaces={keys},settings.clusterId=blue"]);
+    let rendered = documents(
+        CHART,
+        &[
+            "--set",
+            "extraCA.existingConfigMap=cas,watchNamespaces={keys},settings.clusterId=blue",
+            "--set-json",
+            PRICES,
+        ],
+    );
     let container = of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0].clone();
     let given: Vec<(String, String)> = container["args"]
         .as_array()

@@ -8,7 +8,7 @@ use uko_operator::clouds::{
     http::Class,
     ibm::{
         Health, KeystoreChange, KeystoreDraft, Uko, UkoCredential, UkoUrl, UkoVaultId,
-        uko::{AzureEnvironment, AzureVariant, ConnectionChange, LabelChange},
+        uko::{AzureEnvironment, AzureVariant, ConnectionChange, KeystoreKind, LabelChange},
     },
 };
 
@@ -91,6 +91,12 @@ async fn a_keystore_lives_from_create_to_disconnect() {
     assert_eq!(read.azure_service_name, Some(ibm.text("/azure/vaults/premium/name")));
     assert_eq!(read.vault_id, Some(vault.clone()));
     assert_eq!(uko.keystores(&vault).await.unwrap()[0].id, made.id);
+    let elsewhere =
+        json!({"vaults": {"00000000-0000-4000-8000-00000000abcd": {"name": "elsewhere", "updatedAt": 1_800_000_000}}});
+    ibm.patch(&instance(&ibm, &elsewhere));
+    writer.create_keystore(&draft(&ibm, &"00000000-0000-4000-8000-00000000abcd".into(), "elsewhere")).await.unwrap();
+    assert_eq!(uko.keystores(&vault).await.unwrap().len(), 1);
+    assert_eq!(uko.kinds_of_all_keystores().await.unwrap(), [KeystoreKind::AzureKeyVault, KeystoreKind::AzureKeyVault]);
     let status = uko.status(&vault, &made.id).await.unwrap();
     assert_eq!(status.health, Health::Ok);
     assert!(status.last_heartbeat.unwrap() > 1_700_000_000);

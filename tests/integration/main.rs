@@ -19,6 +19,7 @@ mod argocd_lua;
 mod change;
 mod claims;
 mod cluster;
+mod costs;
 mod crash;
 mod deletion;
 mod drift;

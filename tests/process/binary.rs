@@ -17,11 +17,16 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn wrong_use_is_exit_code_2_with_flag_and_cure() {
+    let prices = format!("{}/prices.yaml", env!("CARGO_TARGET_TMPDIR"));
+    let table = "pricesAsOf: '2026-03-31'\ncurrency: EUR\nfirstKeystore: '3400'\nfurtherKeystore: free\n";
+    std::fs::write(&prices, table).unwrap();
     for (arguments, environment, expected) in [
         (vec!["run", "--poll-interval", "5"], vec![], "300ms"),
         (vec!["run", "--lease-duration", "5s"], vec![], "--lease-renew-deadline"),
         (vec!["run"], vec![("UKO_OPERATOR_LINK_SCOPE", "agents")], "locations"),
         (vec!["run"], vec![("HTTPS_PROXY", "proxy:3128")], "HTTPS_PROXY"),
+        (vec!["run", "--prices", &prices], vec![], "prices.yaml cannot be used: furtherKeystore is 'free'"),
+        (vec!["run"], vec![("UKO_OPERATOR_PRICES", "/nonexistent")], "--prices"),
         (vec!["run", "--log-level", "uko_operator=loud"], vec![], "--log-level"),
         (
             vec!["run"],

@@ -84,6 +84,13 @@ uko-operator
 {{- end -}}
 {{- end -}}
 
+{{/* Prices that count in place of IBM's list; empty when there are none. */}}
+{{- define "uko-operator.pricesConfigMap" -}}
+{{- if .Values.prices -}}
+{{- printf "%s-prices" (include "uko-operator.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where `helm test` makes its object. */}}
 {{- define "uko-operator.testNamespace" -}}
 {{- .Values.test.namespace | default (first .Values.watchNamespaces) | default .Release.Namespace -}}

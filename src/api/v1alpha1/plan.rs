@@ -28,7 +28,7 @@ pub enum CostBasis {
     FirstKeystore,
     /// A further external keystore.
     FurtherKeystore,
-    /// The keystores of the instance could not be counted.
+    /// It could not be told whether it is the first: the keystores of the instance could not be read, or all are IBM Cloud's own.
     Unknown,
 }
 
@@ -36,9 +36,10 @@ pub enum CostBasis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EstimatedCost {
-    /// Decimal amount a month.
+    /// Decimal amount a month (730 hours); absent where the basis is Unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
-    pub amount: String,
+    pub amount: Option<String>,
     /// ISO 4217 code.
     #[schemars(length(max = 3))]
     pub currency: String,

@@ -11,7 +11,7 @@ use super::resolve::Found;
 use crate::{
     api::v1alpha1::{
         self as api, Approval, AzureKeystoreConnection, AzureKeystoreConnectionSpec, ConnectionTestPolicy,
-        ConnectorEndpoint, DriftPolicy, KeyEncryptionKeyPolicy, KeyPermissions, Mode, Variant,
+        ConnectorEndpoint, DriftPolicy, KeyEncryptionKeyPolicy, KeyPermissions, Mode, UkoSpec, Variant,
     },
     clouds::{
         azure::{ArmId, Credential, VaultId},
@@ -25,6 +25,7 @@ use crate::{
         fault::Fault,
         ownership::{Adoption, Owner},
         policy_file::Policy,
+        prices::Prices,
         stage::Seen,
         wake::Key,
     },
@@ -73,6 +74,8 @@ pub(super) struct Desired {
     pub keystore: KeystoreWanted,
     /// How many keystores the policy file lets this namespace have there, and how many it has; none is no limit.
     pub keystores_allowed: Option<(u32, Seen<u32>)>,
+    /// What a keystore costs there, if anybody knows.
+    pub prices: Option<Prices>,
     /// What a failed test means.
     pub connection_test: ConnectionTestPolicy,
     /// What to do about the key-encryption key.
@@ -207,6 +210,7 @@ impl Desired {
             },
             keystores_allowed: identity::keystores_allowed(&spec.uko, &key.0, policy)
                 .map(|most| (most, found.keystores)),
+            prices: None,
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
             kek_size_bits: spec.key_encryption_key.as_ref().and_then(|kek| kek.key_size_bits).unwrap_or(KEK_SIZE_BITS),
@@ -219,6 +223,16 @@ impl Desired {
             mode: spec.mode.unwrap_or_default(),
             owner,
         }
+    }
+
+    /// With what a keystore costs there. IBM sells them by the instance; a server of one's own has no list of prices.
+    pub(super) fn priced(self, uko: &UkoSpec, prices: &Prices) -> Self {
+        Self { prices: uko.hpcs.is_some().then(|| prices.clone()), ..self }
+    }
+
+    /// Whether the policy file lets no further keystore be made.
+    pub(super) fn is_at_its_limit(&self) -> bool {
+        matches!(&self.keystores_allowed, Some((most, Seen::Present(count))) if count >= most)
     }
 
     /// The keystore as it would be registered: also what a connection test sends.

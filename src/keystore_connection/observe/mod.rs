@@ -6,7 +6,7 @@ mod azure;
 mod uko;
 
 #[cfg(test)]
-pub(super) use self::uko::pick;
+pub(super) use self::uko::{costs_more, pick};
 pub(super) use self::{azure::Azure, uko::UkoSide};
 use super::{Past, desired::Desired};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
             ARecord, DeletedKey, DeletedVault, DnsZoneGroup, Key, NetworkInterface, PrivateEndpoint, RoleAssignment,
             Subnet, Vault, VirtualNetwork, VirtualNetworkLink,
         },
-        ibm::{Keystore, KeystoreStatus, UkoVault},
+        ibm::{Keystore, KeystoreStatus, UkoVault, uko::KeystoreKind},
     },
     reconcile::{fault::Fault, stage::Seen},
 };
@@ -68,6 +68,8 @@ pub(super) struct Observed {
     pub uko_vaults: Seen<Vec<UkoVault>>,
     /// Keystores of the UKO vault; looked at while ours is not known.
     pub keystores: Seen<Vec<Keystore>>,
+    /// The keystores of the whole UKO instance; looked at where a plan has the cost of one more.
+    pub instance: Seen<Vec<KeystoreKind>>,
     /// Our keystore, or the one in our place.
     pub keystore: Seen<Keystore>,
     /// UKO's own judgement of it.
@@ -115,6 +117,7 @@ pub(super) async fn everything(readers: &Readers, want: &Desired, past: &Past<'_
         base_url: ibm.base_url,
         uko_vaults: ibm.uko_vaults,
         keystores: ibm.keystores,
+        instance: ibm.instance,
         keystore: ibm.keystore,
         health: ibm.health,
         ..seen

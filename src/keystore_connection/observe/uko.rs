@@ -71,6 +71,9 @@ impl UkoSide {
             (Seen::Absent | Seen::NotLooked, Some(id)) => search(seen, uko, want, &id).await,
             (Seen::Present(_) | Seen::Unknown(_), _) | (_, None) => {}
         }
+        if costs_more(seen, want, past.keystore.is_some() && past.recreate_requested.is_none()) {
+            seen.instance = Seen::always(uko.kinds_of_all_keystores().await);
+        }
     }
 }
 
@@ -81,6 +84,19 @@ async fn one(seen: &mut Observed, uko: &Uko, vault: &UkoVaultId, keystore: &Keys
     if seen.keystore.present().is_some() {
         seen.health = Seen::always(status);
     }
+}
+
+/// Whether a plan may hold a further keystore with a known price. `removed`: somebody took ours away and nobody wants it back.
+pub(in crate::keystore_connection) fn costs_more(seen: &Observed, want: &Desired, removed: bool) -> bool {
+    let missing = match &seen.keystore {
+        Seen::Absent | Seen::NotLooked => !removed,
+        Seen::Present(_) | Seen::Unknown(_) => false,
+    };
+    let has_place = match (seen.uko_vaults.present().map(Vec::as_slice), &want.uko_vault) {
+        (Some([_]), _) | (Some([]), UkoVaultWanted::Named { create: true, .. }) => true,
+        (None | Some(_), _) => false,
+    };
+    want.prices.is_some() && missing && has_place && !want.is_at_its_limit()
 }
 
 /// Over all pages: by our mark, then by Key Vault, then by exact name. The answer of a list holds no `ETag`, so the find is read again.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Step, faulty, path::tls_proxy, rotation, test::uko_vault};
+use super::{Case, Step, cost, faulty, path::tls_proxy, rotation, test::uko_vault};
 use crate::{
     api::{
         condition::ConditionType,
@@ -93,7 +93,8 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
     }
     match case.want.draft(&vault, tls_proxy(&case.want.path)) {
         Ok(draft) => {
-            Verdict::step(Step::CreateKeystore(draft), "KeystoreInProgress", "The keystore is being registered.")
+            let step = Step::CreateKeystore(draft, cost::of_keystore(case));
+            Verdict::step(step, "KeystoreInProgress", "The keystore is being registered.")
         }
         Err(fault) => Verdict::Blocked(fault),
     }

@@ -3,7 +3,7 @@
 //!
 //! In: the case and the verdicts of its stages. Out: rows of `status.plan` in the order of the stages. Never: a step to take now.
 
-use super::{Case, Step, keystore::keystore_connected, private_endpoint, test::uko_vault};
+use super::{Case, Step, cost, keystore::keystore_connected, private_endpoint, test::uko_vault};
 use crate::{
     api::{
         condition::ConditionType,
@@ -106,5 +106,6 @@ fn keystore(case: Case<'_>, tested: Option<&Verdict<Step>>, connected: Option<&V
 /// The registration of a keystore whose draft cannot be written yet.
 fn creation(case: Case<'_>) -> PlannedStep {
     let detail = format!("for Key Vault {}; a keystore costs money", case.want.vault.name);
-    row(PlanAction::Create, format!("keystore {}", case.want.keystore.name), &detail)
+    let row = row(PlanAction::Create, format!("keystore {}", case.want.keystore.name), &detail);
+    PlannedStep { estimated_cost: cost::of_keystore(case), ..row }
 }

@@ -2,6 +2,7 @@
 //!
 //! In: [`Desired`], [`Observed`], [`Past`], the time. Out: a [`Plan`]. Never: I/O, clock, log.
 
+mod cost;
 mod identities;
 pub(super) mod kek;
 pub(super) mod kek_repair;

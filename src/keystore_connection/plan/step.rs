@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::v1alpha1::{KekState, PlanAction, PlannedStep},
+    api::v1alpha1::{EstimatedCost, KekState, PlanAction, PlannedStep},
     clouds::{
         azure::{ArmId, PrivateEndpoint, PrivateEndpointDraft},
         ibm::{KeystoreChange, KeystoreDraft, KeystoreHandle, UkoVaultId},
@@ -76,8 +76,8 @@ pub(crate) enum Step {
     },
     /// Let UKO try the connection without keeping anything.
     TestConnection(KeystoreDraft),
-    /// Register the keystore.
-    CreateKeystore(KeystoreDraft),
+    /// Register the keystore, at this cost.
+    CreateKeystore(KeystoreDraft, Option<EstimatedCost>),
     /// Put our mark on an unowned keystore.
     AdoptKeystore {
         /// In which vault.
@@ -123,7 +123,7 @@ impl Step {
     pub(crate) fn creates(&self) -> Option<&'static str> {
         match self {
             Self::CreateUkoVault { .. } => Some("UkoVault"),
-            Self::CreateKeystore(_) => Some("Keystore"),
+            Self::CreateKeystore(..) => Some("Keystore"),
             Self::GrantKeyPermissions { .. }
             | Self::CreatePrivateEndpoint { .. }
             | Self::TagPrivateEndpoint { .. }
@@ -156,7 +156,7 @@ impl Step {
             | Self::CreateDnsZoneGroup { .. }
             | Self::RemoveDnsZoneGroup { .. }
             | Self::TestConnection(_)
-            | Self::CreateKeystore(_)
+            | Self::CreateKeystore(..)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. }
             | Self::RecoverKey
@@ -180,7 +180,7 @@ impl Step {
             | Self::RemoveDnsZoneGroup { .. }
             | Self::CreateUkoVault { .. }
             | Self::TestConnection(_)
-            | Self::CreateKeystore(_)
+            | Self::CreateKeystore(..)
             | Self::AdoptKeystore { .. }
             | Self::UpdateKeystore { .. }
             | Self::ClosePublicAccess => None,
@@ -196,7 +196,7 @@ impl Step {
             | Self::RetryPrivateEndpoint { .. }
             | Self::RemovePrivateEndpoint { .. }
             | Self::ApproveConnection { .. }
-            | Self::CreateKeystore(_)
+            | Self::CreateKeystore(..)
             | Self::RecoverKey
             | Self::RecreateKey { .. }
             | Self::ClosePublicAccess => true,
@@ -261,7 +261,7 @@ impl Describe for Step {
                 format!("keystore {}", draft.name),
                 "let UKO test the connection (dry run; it may have effects in the Key Vault)".to_owned(),
             ),
-            Self::CreateKeystore(draft) => (
+            Self::CreateKeystore(draft, _) => (
                 PlanAction::Create,
                 format!("keystore {}", draft.name),
                 format!("for Key Vault {}; a keystore costs money", draft.azure_service_name),
@@ -290,6 +290,7 @@ impl Describe for Step {
                 (PlanAction::Update, "Key Vault".to_owned(), "disable public network access".to_owned())
             }
         };
-        PlannedStep { action, resource, detail, estimated_cost: None }
+        let estimated_cost = if let Self::CreateKeystore(_, cost) = self { cost.clone() } else { None };
+        PlannedStep { action, resource, detail, estimated_cost }
     }
 }

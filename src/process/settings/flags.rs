@@ -17,6 +17,12 @@ pub struct Flags {
     #[arg(long, value_name = "FILE", env = "UKO_OPERATOR_POLICY")]
     pub policy: Option<PathBuf>,
 
+    /// Price file: what a keystore costs a month, for `estimatedCost` in `status.plan`.
+    ///
+    /// Read at the start. Without it IBM's list prices count, as of the day that `estimatedCost.pricesAsOf` says.
+    #[arg(long, value_name = "FILE", env = "UKO_OPERATOR_PRICES")]
+    pub prices: Option<PathBuf>,
+
     /// Id of this cluster in the ownership marks; default the uid of namespace kube-system.
     ///
     /// Two clusters that share it (blue and green) own each other's objects in the clouds. Changing it disowns them.

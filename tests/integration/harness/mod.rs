@@ -9,7 +9,7 @@ mod cluster;
 pub(crate) mod collector;
 mod eventually;
 pub(crate) mod fixture;
-mod folder;
+pub(crate) mod folder;
 mod gate;
 pub(crate) mod helm;
 mod leaks;

@@ -64,7 +64,7 @@ impl Options {
             let (name, value) = argument.trim_start_matches("--").split_once('=').unwrap();
             match name {
                 "watch-namespace" => options.namespaces.push(value.to_owned()),
-                "policy" | "extra-ca-file" => {}
+                "policy" | "prices" | "extra-ca-file" => {}
                 "listen" => options = options.flag(name, "127.0.0.1:0"),
                 _ => options = options.flag(name, value),
             }

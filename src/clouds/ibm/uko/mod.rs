@@ -116,6 +116,16 @@ impl Uko {
         self.list("ListKeystores", &["keystores"], &query, Some(vault), "keystores", read).await
     }
 
+    /// What kinds of keystores all vaults together have, one each; of the vaults that the identity may see. All pages are read.
+    ///
+    /// Shape: `GET /api/v4/keystores` \[S\].
+    /// # Errors
+    /// As [`Uko::keystores`].
+    pub async fn kinds_of_all_keystores(&self) -> Result<Vec<KeystoreKind>, Error> {
+        let read = |item: &Value| wire::keystore(item, None).map(|keystore| keystore.kind);
+        self.list("ListKeystores", &["keystores"], &[], None, "keystores", read).await
+    }
+
     /// One keystore, with the `ETag` a change needs. A 404 that is not UKO's own is checked against the list, so that a
     /// gateway's page cannot make a keystore look removed.
     ///

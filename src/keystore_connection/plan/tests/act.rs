@@ -114,7 +114,7 @@ impl World {
             }
             Step::CreateUkoVault { .. } => self.uko_vaults.push(UKO_VAULT.to_owned()),
             Step::TestConnection(_) => {}
-            Step::CreateKeystore(draft) => {
+            Step::CreateKeystore(draft, _) => {
                 let number = self.keystores.len() + self.later.len() + 1;
                 self.keystores.push(Store {
                     id: format!("88888888-8888-4888-8888-{:012}", i64::try_from(number).unwrap() + now),

@@ -24,7 +24,7 @@ use crate::{
     keystore_connection::{
         OBJECT_TAG, OWNER_TAG,
         desired::Desired,
-        observe::{Observed, Operation, pick},
+        observe::{Observed, Operation, costs_more, pick},
     },
     reconcile::{
         fault::Fault,
@@ -53,6 +53,10 @@ impl World {
         }
         if want.login.is_ok() {
             self.uko(&mut seen, want, known, quick, now);
+            if !quick && costs_more(&seen, want, known.is_some()) {
+                let kinds = || self.elsewhere.iter().map(|kind| KeystoreKind::of(kind)).collect();
+                seen.instance = self.read(Part::Instance, || Some(kinds()));
+            }
         }
         seen
     }

@@ -5,6 +5,7 @@ mod act;
 mod bookkeeping;
 mod changes;
 mod connection_test;
+mod cost;
 mod credentials;
 mod kek_repair;
 mod key_encryption_key;

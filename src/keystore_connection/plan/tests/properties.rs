@@ -150,7 +150,7 @@ fn check(sim: &Sim, before: &World, step: &Step) -> Result<(), TestCaseError> {
     let dark = |parts: &[Part]| parts.iter().find(|part| before.dark.contains_key(part)).copied();
     match step {
         // A single keystore is read only once its id is known.
-        Step::CreateKeystore(_) => {
+        Step::CreateKeystore(..) => {
             prop_assert_eq!(dark(&[Part::Vault, Part::UkoLogin, Part::UkoVaults, Part::Keystores]), None);
             let ours = before.keystores.iter().chain(before.later.iter().map(|(_, store)| store));
             let same = ours.filter(|store| store.vault_name == "payments-kv" || store.whose == Whose::Ours).count();
@@ -298,7 +298,7 @@ proptest! {
             prop_assert_eq!(plan.stages.len(), 8);
             for step in plan.stages.iter().filter_map(|stage| stage.verdict.to_do()) {
                 match step {
-                    Step::CreateKeystore(_) => prop_assert!(matches!(seen.keystore, Seen::Absent)),
+                    Step::CreateKeystore(..) => prop_assert!(matches!(seen.keystore, Seen::Absent)),
                     Step::CreatePrivateEndpoint { .. } => prop_assert!(matches!(seen.endpoint, Seen::Absent) && seen.vault.present().is_some()),
                     Step::CreateUkoVault { .. } => prop_assert!(seen.uko_vaults.present().is_none_or(Vec::is_empty) && seen.uko_vaults.fault().is_none() && !matches!(seen.uko_vaults, Seen::NotLooked)),
                     Step::RecoverKey => prop_assert!(matches!(seen.key, Seen::Absent) && seen.deleted_key.present().is_some()),

@@ -27,6 +27,7 @@ use crate::{
         fault::Fault,
         look::{Due, Look},
         policy_file::Policy,
+        prices::Prices,
         scenario::{pace, patched},
         stage::{Describe, Plan, Seen, Verdict, Word},
         summary::Done,
@@ -126,6 +127,7 @@ pub(super) fn in_case<R>(
         .get(&*object.spec.azure.service_principal.password_secret_ref.name)
         .map(|keys| short_hash(&format!("{keys:?}")));
     let want = Desired::parse(object, &key, super::world::CLUSTER, found, &Policy::parse(&world.policy).unwrap());
+    let want = want.priced(&object.spec.uko, &Prices::load(None).unwrap());
     let before = status.memory.clone().unwrap_or_default();
     let annotations = object.metadata.annotations.as_ref();
     let due = Due::of(before.full_look_at.clone(), pace().interval(object.spec.interval_seconds), &pace());

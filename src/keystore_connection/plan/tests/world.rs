@@ -51,6 +51,8 @@ pub(super) struct World {
     /// Ids of UKO vaults with the wanted name or id.
     pub uko_vaults: Vec<String>,
     pub keystores: Vec<Store>,
+    /// Kinds of keystores in other vaults of the instance.
+    pub elsewhere: Vec<String>,
     /// Creations that take effect at a later second.
     pub later: Vec<(i64, Store)>,
     pub test: Test,
@@ -88,13 +90,14 @@ pub(super) enum Part {
     UkoLogin,
     UkoVaults,
     Keystores,
+    Instance,
     Keystore,
     Health,
     ConnectorEndpoint,
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 20] = [
+pub(super) const PARTS: [Part; 21] = [
     Part::ServicePrincipal,
     Part::Operator,
     Part::Vault,
@@ -112,6 +115,7 @@ pub(super) const PARTS: [Part; 20] = [
     Part::UkoLogin,
     Part::UkoVaults,
     Part::Keystores,
+    Part::Instance,
     Part::Keystore,
     Part::Health,
     Part::ConnectorEndpoint,
@@ -354,6 +358,7 @@ impl Default for World {
             linked: true,
             uko_vaults: vec![UKO_VAULT.to_owned()],
             keystores: Vec::new(),
+            elsewhere: Vec::new(),
             later: Vec::new(),
             test: Test::Passes,
             kek: Kek::MadeByUko,
