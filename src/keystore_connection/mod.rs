@@ -242,7 +242,10 @@ impl Controller for KeystoreConnections {
             return report::suspended(status, object.metadata.generation.unwrap_or_default(), now);
         }
         let key = (object.namespace().unwrap_or_default(), object.name_any());
-        let found = resolve::references(&self.shared.kube, &key.0, object).instrument(stage("resolve")).await;
+        // Before the first thing is read: what others change from here on may not be in what is seen.
+        let seen_at = Seen { clock: now, looked: Instant::now() };
+        let age = self.shared.announced.age(now);
+        let found = resolve::references(&self.shared.kube, &key.0, object, age).instrument(stage("resolve")).await;
         let expiring = expiring(&found.secrets, now);
         let inputs = found.secrets.inputs(&self.shared.fingerprints, &object.spec);
         let password = &object.spec.azure.service_principal.password_secret_ref;
@@ -262,20 +265,12 @@ impl Controller for KeystoreConnections {
             |draft: &KeystoreDraft| self.shared.fingerprints.of(&[format!("{draft:?}").as_bytes(), held.as_bytes()]);
         let past =
             Past::of(object, &status, &look, password_fingerprint, &fingerprint, interval(object, &self.shared.pace));
-        let made = self.look_and_act(&want, &past, &look, &key, &status, now).await;
+        let made = self.look_and_act(&want, &past, &look, &key, &status, seen_at).await;
         if !made.quick && made.plan.is_settled() {
             self.shared.full_looks.found_calm(&owner, now);
         }
-        let told = report::Told {
-            object,
-            before: &status,
-            want: &want,
-            past: &past,
-            look: &look,
-            pass: &made,
-            age: self.shared.announced.age(now),
-            expiring,
-        };
+        let told =
+            report::Told { object, before: &status, want: &want, past: &past, look: &look, pass: &made, age, expiring };
         stage("report").in_scope(|| report::report(&told, &self.shared.pace, now))
     }
 
@@ -315,8 +310,9 @@ impl KeystoreConnections {
         look: &Look,
         key: &Key,
         status: &AzureKeystoreConnectionStatus,
-        now: Timestamp,
+        seen_at: Seen,
     ) -> Pass {
+        let now = seen_at.clock;
         let owner = lock_owner(Self::KIND, key);
         if may_be_quick(want, past, look, status) {
             let (_, seen) = self.observe(want, past, &owner, true).await;
@@ -334,7 +330,6 @@ impl KeystoreConnections {
                 };
             }
         }
-        let seen_at = Seen { clock: now, looked: Instant::now() };
         let (readers, seen) = self.observe(want, past, &owner, false).await;
         // Nothing answers there: the instance may have moved.
         if let (true, Ok(Login { target: Target::Hpcs { region, instance_id, .. }, .. })) =
@@ -383,6 +378,13 @@ impl KeystoreConnections {
             locks.push(format!("vault/{}/{}", want.vault.subscription_id, want.vault.name).to_ascii_lowercase());
         }
         locks.extend(step.also_locks());
+        // Held while the creation is announced: from then on everybody counts it.
+        let counted = want.keystores_lock.iter().filter(|_| matches!(step, Step::CreateKeystore(..)));
+        let counted: Vec<String> = counted.cloned().collect();
+        if let Some(Turn::Held(why, pause)) = self.shared.reserve(owner, &counted, seen_at) {
+            return (Done::Held(why, pause), None, None);
+        }
+        locks.extend(counted);
         match self.shared.turn(owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
             Turn::Record(pending) => return (Done::Asked, None, Some(pending)),

@@ -39,7 +39,8 @@ pub(super) async fn pass(
     key: &Key,
 ) -> Result<usize, Fault> {
     let shared = &connections.shared;
-    let found = resolve::references(&shared.kube, &key.0, object).await;
+    let found =
+        resolve::references(&shared.kube, &key.0, object, shared.announced.age(crate::reconcile::driver::now())).await;
     let policy = Arc::clone(&connections.policy.borrow().policy);
     let want = Desired::parse(object, key, &shared.cluster_id, found, &policy);
     if let Some(fault) = &want.refused {

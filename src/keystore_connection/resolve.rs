@@ -7,9 +7,10 @@ use kube::{Api, Client, api::ListParams};
 use crate::{
     api::{
         reference,
-        v1alpha1::{AzureKeystoreConnection, ConnectorEndpoint},
+        v1alpha1::{AzureKeystoreConnection, ConnectorEndpoint, UkoSpec},
     },
     reconcile::{
+        announce::{Age, may_still_come},
         driver::timely,
         fault::Fault,
         secrets::Secrets,
@@ -24,35 +25,54 @@ pub(super) struct Found {
     pub secrets: Secrets,
     /// The `ConnectorEndpoint`, if one is named.
     pub endpoint: Seen<ConnectorEndpoint>,
-    /// How many other connections of the namespace have a keystore in the same UKO; counted before one is registered.
+    /// How many other connections of the namespace have a keystore in the same UKO, or are making one; counted before one is
+    /// registered.
     pub keystores: Seen<u32>,
 }
 
 /// Reads everything at once. The endpoint's status is read like any other client reads it.
-pub(super) async fn references(kube: &Client, namespace: &str, object: &AzureKeystoreConnection) -> Found {
+pub(super) async fn references(kube: &Client, namespace: &str, object: &AzureKeystoreConnection, age: Age) -> Found {
     let names = reference::of_keystore_connection(object);
     let (secrets, endpoint, keystores) = futures::join!(
         Secrets::read(kube, namespace, names.secrets),
         endpoint(kube, namespace, names.connector_endpoint),
-        keystores(kube, namespace, object)
+        keystores(kube, namespace, object, age)
     );
     Found { secrets, endpoint, keystores }
 }
 
-async fn keystores(kube: &Client, namespace: &str, object: &AzureKeystoreConnection) -> Seen<u32> {
+async fn keystores(kube: &Client, namespace: &str, object: &AzureKeystoreConnection, age: Age) -> Seen<u32> {
     if has_keystore(object) {
         return Seen::NotLooked;
     }
     let api: Api<AzureKeystoreConnection> = Api::namespaced(kube.clone(), namespace);
-    let same = |other: &&AzureKeystoreConnection| {
-        let hpcs =
-            |object: &AzureKeystoreConnection| object.spec.uko.hpcs.as_ref().map(|hpcs| hpcs.instance_id.clone());
-        let server =
-            |object: &AzureKeystoreConnection| object.spec.uko.server.as_ref().map(|server| server.url.clone());
-        has_keystore(other) && hpcs(other) == hpcs(object) && server(other) == server(object)
-    };
     let list = timely(api.list(&ListParams::default())).await.map_err(Fault::from);
-    Seen::always(list.map(|list| u32::try_from(list.items.iter().filter(same).count()).unwrap_or(u32::MAX)))
+    Seen::always(list.map(|list| others_with_keystores(&list.items, object, age)))
+}
+
+/// Of the connections of a namespace. One that is about to be made counts: of two that saw room for one, the second would make
+/// one too many.
+fn others_with_keystores(all: &[AzureKeystoreConnection], object: &AzureKeystoreConnection, age: Age) -> u32 {
+    let counts = |other: &&AzureKeystoreConnection| {
+        other.metadata.name != object.metadata.name
+            && uko_of(&other.spec.uko) == uko_of(&object.spec.uko)
+            && (has_keystore(other) || is_making_one(other, age))
+    };
+    u32::try_from(all.iter().filter(counts).count()).unwrap_or(u32::MAX)
+}
+
+fn is_making_one(object: &AzureKeystoreConnection, age: Age) -> bool {
+    let pending = object.status.as_ref().and_then(|status| status.pending_create.as_ref());
+    pending.is_some_and(|pending| pending.kind == "Keystore" && may_still_come(pending, age))
+}
+
+/// What tells one UKO from another.
+pub(super) fn uko_of(uko: &UkoSpec) -> Option<&str> {
+    match (&uko.hpcs, &uko.server) {
+        (Some(hpcs), _) => Some(&hpcs.instance_id),
+        (None, Some(server)) => Some(&server.url),
+        (None, None) => None,
+    }
 }
 
 fn has_keystore(object: &AzureKeystoreConnection) -> bool {
@@ -70,4 +90,50 @@ pub(super) fn names(object: &AzureKeystoreConnection) -> Names {
     let names = reference::of_keystore_connection(object);
     let secrets = names.secrets.into_iter().map(|name| (Named::Secret, name));
     secrets.chain(names.connector_endpoint.map(|name| (Named::ConnectorEndpoint, name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn object(name: &str, instance: &str, status: Value) -> AzureKeystoreConnection {
+        let sample = include_str!("../../deploy/samples/azure-keystore-connection.yaml");
+        let mut object: Value = serde_yaml::from_str(sample).unwrap();
+        object["metadata"]["name"] = json!(name);
+        object["spec"]["uko"]["hpcs"]["instanceId"] = json!(instance);
+        object["status"] = status;
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_keystore_counts_from_its_announcement_on_and_ones_own_does_not() {
+        let [here, there] = ["3f8a6b1c-2d4e-4a5b-9c7d-8e0f1a2b3c4d", "00000000-0000-4000-8000-000000000000"];
+        let pending = |kind: &str, second: i64| {
+            let at = Timestamp::from_second(second).unwrap().to_string();
+            json!({"observedGeneration": 1, "pendingCreate": {"kind": kind, "startedAt": at}})
+        };
+        let made = json!({"observedGeneration": 1, "uko": {"keystoreId": "k"}});
+        let nothing = json!({"observedGeneration": 1});
+        let age = Age { now: Timestamp::from_second(NOW).unwrap(), lost_after: Duration::from_mins(2) };
+        let one = object("one", here, pending("Keystore", NOW - 1));
+        for (status, instance, counted) in [
+            (made.clone(), here, 1),
+            (pending("Keystore", NOW - 10), here, 1),
+            (pending("Keystore", NOW - 130), here, 0),
+            (pending("UkoVault", NOW - 10), here, 0),
+            (nothing, here, 0),
+            (made, there, 0),
+            (pending("Keystore", NOW - 10), there, 0),
+        ] {
+            let all = [one.clone(), object("other", instance, status.clone())];
+            assert_eq!(others_with_keystores(&all, &one, age), counted, "{status}");
+        }
+    }
 }

@@ -72,18 +72,24 @@ impl Shared {
                 }
             }
         }
-        if self.locks.take(locks, owner, seen_at.looked) {
-            return Turn::Send;
-        }
+        let Some(held) = self.reserve(owner, locks, seen_at) else { return Turn::Send };
         // What was announced stays announced: it is sent as soon as the lock is free.
         if let Some(pending) = pending.filter(|_| creates.is_some()) {
             self.announced.keep(owner, pending);
         }
-        let message = "Another object is changing the same Key Vault, subnet or connector; one change at a time.";
-        Turn::Held(
+        held
+    }
+
+    /// Takes locks that must be held already when a creation is announced; or says why not.
+    pub(crate) fn reserve(&self, owner: &str, locks: &[String], seen_at: Seen) -> Option<Turn> {
+        if self.locks.take(locks, owner, seen_at.looked) {
+            return None;
+        }
+        let message = "Another object is changing the same Key Vault, subnet, connector or number of keystores; one change at a time.";
+        Some(Turn::Held(
             Word { reason: "OtherChangeInProgress", message: message.to_owned() },
             self.pace.poll_interval.min(Duration::from_secs(2)),
-        )
+        ))
     }
 }
 

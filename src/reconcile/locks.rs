@@ -22,18 +22,18 @@ pub(crate) struct Locks {
 #[derive(Debug, Default)]
 struct Held {
     by: HashMap<String, (String, Instant)>,
-    cleared: HashMap<String, Instant>,
+    cleared: HashMap<String, (String, Instant)>,
 }
 
 impl Locks {
     /// Takes all of `keys` for `owner`, or none when another owner holds one of them, or has changed one since `looked`:
-    /// what was seen then may be true no longer.
+    /// what was seen then may be true no longer. What `owner` itself changed, it has seen.
     pub(crate) fn take(&self, keys: &[String], owner: &str, looked: Instant) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.by.retain(|_, (_, since)| since.elapsed() < LONGEST);
-        held.cleared.retain(|_, at| at.elapsed() < LONGEST);
+        held.cleared.retain(|_, (_, at)| at.elapsed() < LONGEST);
         let others = |key: &String| held.by.get(key).is_some_and(|(holder, _)| holder != owner);
-        let changed = |key: &String| held.cleared.get(key).is_some_and(|at| *at >= looked);
+        let changed = |key: &String| held.cleared.get(key).is_some_and(|(by, at)| by != owner && *at >= looked);
         if keys.iter().any(|key| others(key) || changed(key)) {
             return false;
         }
@@ -62,7 +62,7 @@ impl Held {
         for key in keys {
             if self.by.get(key).is_some_and(|(holder, _)| holder == owner) {
                 self.by.remove(key);
-                self.cleared.insert(key.clone(), Instant::now());
+                self.cleared.insert(key.clone(), (owner.to_owned(), Instant::now()));
             }
         }
     }
@@ -83,6 +83,16 @@ mod tests {
         assert!(!locks.take(&keys, "b", looked), "what b saw is from before a's change");
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(locks.take(&keys, "b", Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_ended_a_change_itself_may_begin_the_next_at_once() {
+        let (locks, looked) = (Locks::default(), Instant::now());
+        let keys = ["keystores".to_owned()];
+        assert!(locks.take(&keys, "a", looked));
+        locks.clear("a");
+        assert!(!locks.take(&keys, "b", looked), "b has not seen what a did");
+        assert!(locks.take(&keys, "a", looked));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
-//! What a plan says a keystore costs: the first of an instance, a further one, by the prices of the operator.
+//! What keystores cost: a plan tells the first of an instance from a further one, and a limit holds for two at once.
 
 use serde_json::{Value, json};
 
 use crate::harness::{
-    World,
+    Operator, Options, World,
+    fixture::at,
     folder::Folder,
     story::{CONNECTION, ENDPOINT, NAME, connection, endpoint, text},
 };
@@ -54,4 +55,52 @@ async fn a_plan_tells_the_first_keystore_of_an_instance_from_a_further_one() {
     let object = world.hears(connection("VaultReady", "False/VaultNotFound").of("second")).await;
     let further = json!({"amount": "65.00", "currency": "EUR", "basis": "FurtherKeystore", "pricesAsOf": "2026-03-31"});
     assert_eq!(keystore(&object)["estimatedCost"], further);
+}
+
+#[tokio::test]
+async fn of_two_that_see_room_for_one_keystore_exactly_one_makes_it() {
+    let mut world = World::without_operator("room").await;
+    let policy = world.fixture.policy(&world.namespace);
+    let allowing = |most: u32| {
+        let mut policy = policy.clone();
+        policy["rules"][0]["maxKeystores"] = json!(most);
+        policy
+    };
+    let options = Options::new(&world.namespace, allowing(0));
+    world.operator = Some(Operator::start(world.cluster, &world.cloud, &options));
+    let mut first = world.fixture.connection.clone();
+    let spec = first["spec"].as_object_mut().unwrap();
+    for field in ["privateEndpoint", "connectorEndpointRef", "keyEncryptionKey"] {
+        spec.remove(field).unwrap();
+    }
+    let mut second = first.clone();
+    second["metadata"]["name"] = json!("second");
+    second["spec"]["azure"]["vaultName"] = at(&world.fixture.seed, "/azure/vaults/standard/name").clone();
+    second["spec"]["keystore"] = json!({"name": "second", "variant": "Standard"});
+    for object in [&first, &second] {
+        world.apply_value(object).await.unwrap();
+    }
+    for name in [NAME, "second"] {
+        world.hears(connection("KeystoreConnected", "False/AwaitingCostApproval").of(name)).await;
+    }
+    // Both are woken at the same moment, and each finds that there is room.
+    world.operator.as_ref().unwrap().set_policy(&allowing(1));
+    let states = async || {
+        let mut states = Vec::new();
+        for name in [NAME, "second"] {
+            let told = world.condition(CONNECTION, name, "KeystoreConnected").await.unwrap();
+            states.push(text(&told, "/reason").to_owned());
+        }
+        states.sort();
+        states
+    };
+    world
+        .eventually("one has a keystore, the other waits for an approval", async || {
+            let states = states().await;
+            if states == ["AwaitingCostApproval", "KeystoreHealthy"] { Ok(()) } else { Err(format!("{states:?}")) }
+        })
+        .await;
+    let sent = world.cloud.requests_after(0).await;
+    let made = |one: &&Value| one["method"] == "POST" && text(one, "/url").ends_with("/api/v4/keystores");
+    assert_eq!(sent.iter().filter(made).count(), 1, "one registration, ever");
 }

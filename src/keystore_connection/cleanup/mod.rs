@@ -51,7 +51,7 @@ pub(super) async fn pass(
     let shared = &connections.shared;
     let mut status = object.status.clone().unwrap_or_default();
     let owner = lock_owner(Kind::AzureKeystoreConnection, key);
-    let found = resolve::references(&shared.kube, &key.0, object).await;
+    let found = resolve::references(&shared.kube, &key.0, object, shared.announced.age(driver::now())).await;
     let policy = std::sync::Arc::clone(&connections.policy.borrow().policy);
     let want = Desired::parse(object, key, &shared.cluster_id, found, &policy);
     let known = known(&status);

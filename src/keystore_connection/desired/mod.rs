@@ -7,7 +7,7 @@ mod identity;
 use std::collections::BTreeMap;
 
 pub(super) use self::identity::{Login, Target};
-use super::resolve::Found;
+use super::resolve::{Found, uko_of};
 use crate::{
     api::v1alpha1::{
         self as api, Approval, AzureKeystoreConnection, AzureKeystoreConnectionSpec, ConnectionTestPolicy,
@@ -74,6 +74,8 @@ pub(super) struct Desired {
     pub keystore: KeystoreWanted,
     /// How many keystores the policy file lets this namespace have there, and how many it has; none is no limit.
     pub keystores_allowed: Option<(u32, Seen<u32>)>,
+    /// Where there is a limit: one object at a time may use up what is left of it.
+    pub keystores_lock: Option<String>,
     /// What a keystore costs there, if anybody knows.
     pub prices: Option<Prices>,
     /// What a failed test means.
@@ -210,6 +212,9 @@ impl Desired {
             },
             keystores_allowed: identity::keystores_allowed(&spec.uko, &key.0, policy)
                 .map(|most| (most, found.keystores)),
+            keystores_lock: identity::keystores_allowed(&spec.uko, &key.0, policy)
+                .and(uko_of(&spec.uko))
+                .map(|uko| format!("keystores/{uko}/{}", key.0).to_ascii_lowercase()),
             prices: None,
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),
