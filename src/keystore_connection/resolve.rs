@@ -13,6 +13,7 @@ use crate::{
         announce::{Age, may_still_come},
         driver::timely,
         fault::Fault,
+        policy_file::Target,
         secrets::Secrets,
         stage::Seen,
         wake::{Named, Names},
@@ -66,13 +67,18 @@ fn is_making_one(object: &AzureKeystoreConnection, age: Age) -> bool {
     pending.is_some_and(|pending| pending.kind == "Keystore" && may_still_come(pending, age))
 }
 
-/// What tells one UKO from another.
-pub(super) fn uko_of(uko: &UkoSpec) -> Option<&str> {
+/// Where it is, as the policy file names it.
+pub(super) fn target(uko: &UkoSpec) -> Option<Target<'_>> {
     match (&uko.hpcs, &uko.server) {
-        (Some(hpcs), _) => Some(&hpcs.instance_id),
-        (None, Some(server)) => Some(&server.url),
+        (Some(hpcs), _) => Some(Target::Instance(&hpcs.instance_id)),
+        (None, Some(server)) => Some(Target::Server(&server.url)),
         (None, None) => None,
     }
+}
+
+/// What tells one UKO from another, however it is spelled.
+pub(super) fn uko_of(uko: &UkoSpec) -> Option<String> {
+    target(uko)?.spelled()
 }
 
 fn has_keystore(object: &AzureKeystoreConnection) -> bool {
@@ -134,6 +140,25 @@ mod tests {
         ] {
             let all = [one.clone(), object("other", instance, status.clone())];
             assert_eq!(others_with_keystores(&all, &one, age), counted, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_uko_is_the_same_one_in_every_spelling() {
+        let uko = |mut spec: Value| {
+            spec["vault"] = json!({"name": "payments"});
+            uko_of(&serde_json::from_value(spec).unwrap()).unwrap()
+        };
+        let hosted = |id: &str| {
+            uko(json!({"hpcs": {"instanceId": id, "region": "eu-de", "authentication": {"type": "APIKey"}}}))
+        };
+        assert_eq!(hosted("3f8a6b1c-2d4e-4a5b-9c7d-8e0f1a2b3c4d"), hosted("3F8A6B1C-2D4E-4A5B-9C7D-8E0F1A2B3C4D"));
+        let own = |url: &str| uko(json!({"server": {"url": url, "authentication": {"type": "Passcode"}}}));
+        for same in ["https://uko.example.com/", "https://UKO.example.com", "https://uko.example.com:443"] {
+            assert_eq!(own(same), own("https://uko.example.com"), "{same}");
+        }
+        for other in ["https://uko.example.com:8443", "https://uko.example.org"] {
+            assert_ne!(own(other), own("https://uko.example.com"), "{other}");
         }
     }
 }

@@ -100,6 +100,13 @@ async fn of_two_that_see_room_for_one_keystore_exactly_one_makes_it() {
             if states == ["AwaitingCostApproval", "KeystoreHealthy"] { Ok(()) } else { Err(format!("{states:?}")) }
         })
         .await;
+    let mut messages = Vec::new();
+    for name in [NAME, "second"] {
+        let told = world.condition(CONNECTION, name, "KeystoreConnected").await.unwrap();
+        messages.push(text(&told, "/message").to_owned());
+    }
+    let price = "each further one costs money, about USD 70.00 a month by the prices of 2025-07-23.";
+    assert_eq!(messages.iter().filter(|message| message.contains(price)).count(), 1, "{messages:?}");
     let sent = world.cloud.requests_after(0).await;
     let made = |one: &&Value| one["method"] == "POST" && text(one, "/url").ends_with("/api/v4/keystores");
     assert_eq!(sent.iter().filter(made).count(), 1, "one registration, ever");

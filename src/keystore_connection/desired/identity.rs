@@ -12,6 +12,7 @@ use crate::{
         azure::{Credential, Proof},
         ibm::{IbmCredential, uko::UkoCredential},
     },
+    keystore_connection::resolve,
     reconcile::{fault::Fault, policy_file::Policy, secrets::Secrets},
 };
 
@@ -96,12 +97,7 @@ fn not_allowed(spec: &AzureKeystoreConnectionSpec, namespace: &str, policy: &Pol
 
 /// The policy's limit for this UKO.
 pub(super) fn keystores_allowed(uko: &UkoSpec, namespace: &str, policy: &Policy) -> Option<u32> {
-    use crate::reconcile::policy_file;
-    match (&uko.hpcs, &uko.server) {
-        (Some(hpcs), _) => policy.max_keystores(namespace, policy_file::Target::Instance(&hpcs.instance_id)),
-        (None, Some(server)) => policy.max_keystores(namespace, policy_file::Target::Server(&server.url)),
-        (None, None) => None,
-    }
+    policy.max_keystores(namespace, resolve::target(uko)?)
 }
 
 /// A service principal with a client secret.

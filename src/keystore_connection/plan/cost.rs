@@ -15,6 +15,16 @@ pub(super) fn of_keystore(case: Case<'_>) -> Option<EstimatedCost> {
     case.want.prices.as_ref().map(|prices| prices.cost(basis(&case.seen.instance)))
 }
 
+/// For who decides on one more keystore beside `others`; empty where nobody knows an amount.
+pub(super) fn beside(others: u32, case: Case<'_>) -> String {
+    let further =
+        case.want.prices.as_ref().filter(|_| others > 0).map(|prices| prices.cost(CostBasis::FurtherKeystore));
+    let Some(EstimatedCost { amount: Some(amount), currency, prices_as_of, .. }) = further else {
+        return String::new();
+    };
+    format!(", about {currency} {amount} a month by the prices of {prices_as_of}")
+}
+
 /// Only the first external keystore starts the base price. Keystores of IBM Cloud may be internal ones, which count for
 /// nothing, or external ones: the list does not tell.
 fn basis(kinds: &Seen<Vec<KeystoreKind>>) -> CostBasis {

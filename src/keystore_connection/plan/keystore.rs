@@ -85,7 +85,8 @@ fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
         Some((_, Seen::Unknown(fault))) => return faulty(fault),
         Some((most, Seen::Present(count))) if count >= most => {
             let text = format!(
-                "This namespace has or is getting {count} keystores in this UKO, and the operator's policy file allows {most}: each further one costs money. Ask whoever runs the operator to raise maxKeystores."
+                "This namespace has or is getting {count} keystores in this UKO, and the operator's policy file allows {most}: each further one costs money{}. Ask whoever runs the operator to raise maxKeystores.",
+                cost::beside(*count, case)
             );
             return Verdict::awaiting("AwaitingCostApproval", text);
         }

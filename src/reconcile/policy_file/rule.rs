@@ -88,6 +88,19 @@ pub enum Target<'a> {
     Server(&'a str),
 }
 
+impl Target<'_> {
+    /// The one spelling of it; none for what no rule can name.
+    #[must_use]
+    pub(crate) fn spelled(self) -> Option<String> {
+        match self {
+            Self::Instance(id) => InstanceId::parse(id).ok().map(|InstanceId(uuid)| uuid.to_string()),
+            Self::Server(url) => {
+                ServerOrigin::parse(url).ok().map(|ServerOrigin { host, port }| format!("{host}:{port}"))
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 struct Namespaces(Vec<String>);
