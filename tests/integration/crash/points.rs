@@ -25,8 +25,8 @@ pub(super) enum Moment {
 pub(super) enum Point {
     /// The request to a cloud of this shape, after so many of the same shape.
     Request(Shape, u64),
-    /// The write to one of the operator's own objects with this number, and what it was.
-    Write(usize, String),
+    /// The write to one of the operator's own objects that is this, after so many of the same.
+    Write(String, usize),
 }
 
 /// What requests of one kind have in common.
@@ -57,7 +57,12 @@ impl Point {
             points.push(Self::Request(shape, *count));
             *count += 1;
         }
-        points.extend(writes.iter().enumerate().map(|(index, what)| Self::Write(index, what.clone())));
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for what in writes {
+            let count = counts.entry(what).or_default();
+            points.push(Self::Write(what.clone(), *count));
+            *count += 1;
+        }
         points
     }
 
@@ -147,7 +152,7 @@ impl fmt::Display for Point {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request(shape, skip) => write!(out, "{shape} #{skip}"),
-            Self::Write(index, what) => write!(out, "own object #{index} {what}"),
+            Self::Write(what, skip) => write!(out, "own object {what} #{skip}"),
         }
     }
 }
@@ -169,6 +174,12 @@ fn a_shape_is_the_same_in_every_run_and_tells_a_dry_run_from_a_creation() {
     assert_eq!(real.fault(0, Moment::Before)["path"], r"^/api/v4/keystores$");
     let one = |id: &str| Shape::of(&json!({ "service": "uko", "method": "PATCH", "url": format!("{base}/{id}") }));
     assert_eq!(one("5b0e7c1a-0000-4000-8000-0000000000aa"), one("6b0e7c1a-0000-4000-8000-0000000000bb"));
-    let points = Point::of(&[request(base), request(base)], &["PATCH it".to_owned()]);
-    assert!(matches!(&points[..], [Point::Request(_, 0), Point::Request(_, 1), Point::Write(0, _)]));
+    let writes = ["PATCH it", "PATCH that", "PATCH it"].map(str::to_owned);
+    let points = Point::of(&[request(base), request(base)], &writes);
+    let [Point::Request(_, 0), Point::Request(_, 1), Point::Write(_, 0), Point::Write(_, 0), Point::Write(again, 1)] =
+        &points[..]
+    else {
+        panic!("{points:?}")
+    };
+    assert_eq!(again, "PATCH it");
 }

@@ -49,8 +49,8 @@ struct Inner {
 struct Writes {
     /// `METHOD kind/name[/status]` of every write to an object of ours.
     seen: Vec<String>,
-    /// At which of them to stop, counted from the moment it was asked for.
-    stop: Option<(usize, Stop)>,
+    /// At which of them to stop: what it is, and how many of the same to let through first.
+    stop: Option<(String, usize, Stop)>,
     /// It has stopped there.
     stopped: bool,
 }
@@ -85,11 +85,10 @@ impl Gate {
         self.state.writes().seen.clone()
     }
 
-    /// Stops at the write number `index` from now on, the first of them being 0.
-    pub(crate) fn stop_at(&self, index: usize, stop: Stop) {
+    /// Stops at a write like `what`, after `skip` of them from now on.
+    pub(crate) fn stop_at(&self, what: &str, skip: usize, stop: Stop) {
         let mut writes = self.state.writes();
-        let index = writes.seen.len() + index;
-        (writes.stop, writes.stopped) = (Some((index, stop)), false);
+        (writes.stop, writes.stopped) = (Some((what.to_owned(), skip, stop)), false);
     }
 
     /// Whether the operator waits there.
@@ -113,9 +112,15 @@ impl Inner {
     fn note(&self, request: &Request) -> Option<Stop> {
         let what = write_to_ours(request.method(), request.uri().path())?;
         let mut writes = self.writes();
+        let is_there = |(wanted, skip, _): &mut (String, usize, Stop)| {
+            let same = *wanted == what;
+            let there = same && *skip == 0;
+            *skip -= usize::from(same && !there);
+            there
+        };
+        let stop = writes.stop.take_if(is_there).map(|(.., stop)| stop);
         writes.seen.push(what);
-        let index = writes.seen.len() - 1;
-        writes.stop.take_if(|(at, _)| *at == index).map(|(_, stop)| stop)
+        stop
     }
 
     async fn forward(&self, request: Request) -> Response {
