@@ -258,7 +258,13 @@ async fn test(
     if !refused && !many {
         return (Done::Failed(Fault::from(error)), None);
     }
-    let (reason, text) = match error.field.as_deref() {
+    let field = error.field.as_deref();
+    let of_name = field.is_some_and(|field| field.rsplit('.').next() == Some("name")) || error.status == Some(409);
+    let (reason, text) = match field {
+        _ if of_name && past.keystore.is_some() => (
+            "PropertyRefused",
+            "UKO does not try the name of a keystore that is registered: this says nothing of the connection. Its health does, in KeystoreConnected.".to_owned(),
+        ),
         None if error.status == Some(409) => {
             ("PropertyRefused", format!("UKO does not take the keystore: it names {}.", spec_path("name")))
         }

@@ -315,6 +315,7 @@ fn remember(case: Case<'_>, told: &Told<'_>, mut memory: Memory, status: &AzureK
     }
     private_endpoint(case, &mut memory, wrote(|step| matches!(step, Step::CreatePrivateEndpoint { .. })));
     memory.heartbeat_before_rotation = heartbeat_before_rotation(case, told, memory.heartbeat_before_rotation.take());
+    tls_proxy_sent(case, told, &mut memory);
     network_access(case, told, &mut memory);
     kek_memory::remember(case, &told.pass.done, told.pass.step.as_ref(), &mut memory);
     memory
@@ -331,6 +332,18 @@ fn heartbeat_before_rotation(case: Case<'_>, told: &Told<'_>, noted: Option<Time
     let health = case.seen.health.present().filter(|_| waiting && noted.is_none());
     noted
         .or_else(|| health.and_then(|health| Timestamp::from_second(health.last_heartbeat.unwrap_or(0)).ok()).map(Time))
+}
+
+fn tls_proxy_sent(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
+    use crate::clouds::ibm::KeystoreChange;
+    if case.seen.keystore.present().is_some_and(|keystore| keystore.tls_proxy.is_some()) {
+        memory.tls_proxy_sent = None;
+    }
+    if let Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) = &told.pass.step
+        && let (Done::Wrote, Some(proxy)) = (&told.pass.done, &change.tls_proxy)
+    {
+        memory.tls_proxy_sent = Some(proxy.clone());
+    }
 }
 
 /// When it was made, or first seen as ours, and which of its tags are ours.

@@ -112,6 +112,19 @@ async fn a_keystore_is_changed_by_a_patch_a_kind_of_field_each_with_its_version(
 }
 
 #[tokio::test]
+async fn a_public_keystore_is_led_through_the_proxy_that_its_spec_names_later() {
+    let mut world = World::start("change-to-private").await;
+    world.fixture.connection["spec"].as_object_mut().unwrap().remove("connectorEndpointRef").unwrap();
+    world.apply_fixture().await;
+    world.is_ready().await;
+    let sent = change(&world, CONNECTION, &json!({"connectorEndpointRef": {"name": NAME}})).await;
+    let [patch] = sent.as_slice() else { panic!("{:?}", sent.iter().map(|one| &one.what).collect::<Vec<_>>()) };
+    assert_eq!((members(&patch.body), patch.versioned), (vec!["tls_proxy"], true));
+    let address = world.get(ENDPOINT, NAME).await.unwrap()["status"]["address"].clone();
+    assert_eq!(patch.body["tls_proxy"], address);
+}
+
+#[tokio::test]
 async fn a_refused_tls_proxy_needs_a_reconnect_that_the_operator_never_makes() {
     let world = World::start("reconnect").await;
     world.apply_fixture().await;

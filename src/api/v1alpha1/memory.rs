@@ -107,6 +107,10 @@ pub struct Memory {
     /// When the keystore was registered, or the connector endpoint made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
+    /// What UKO was given as `tls_proxy` last, while it does not show one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 300))]
+    pub tls_proxy_sent: Option<String>,
     /// When the private path was last proven by facts older than UKO's heartbeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_facts_since: Option<Time>,

@@ -4,7 +4,12 @@
 
 use std::time::Duration;
 
-use super::{Case, Step, cost, faulty, path::tls_proxy, rotation, test::uko_vault};
+use super::{
+    Case, Step, cost, faulty,
+    path::tls_proxy,
+    rotation,
+    test::{hidden_vault, uko_vault},
+};
 use crate::{
     api::{
         condition::ConditionType,
@@ -70,6 +75,9 @@ fn unseen(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
 }
 
 fn absent(case: Case<'_>, open: Option<ConditionType>) -> Verdict<Step> {
+    if let Some(fault) = hidden_vault(case) {
+        return Verdict::Blocked(fault);
+    }
     if case.past.keystore.is_some() && !case.may_recreate() {
         let text = "The keystore was registered and has been removed in UKO. Because it costs money and someone meant it, it is not made again by itself: annotate this object with uko-operator.io/recreate-requested-at: <now, RFC 3339> to have it registered again.";
         return Verdict::Blocked(Fault::awaiting_person("RemovedOutside", text));
@@ -244,8 +252,10 @@ fn connection(case: Case<'_>, have: &Keystore, drift: &mut Vec<Drift>) -> Option
     {
         change.azure_location = Some(location.clone());
     }
-    if let (Some(proxy), Some(have)) = (tls_proxy(&want.path), &have.tls_proxy)
-        && differs("status.tlsProxy", &proxy, have)
+    // None is what a keystore without a proxy shows, and perhaps what some UKO shows of each: that one is told only once.
+    let told = have.tls_proxy.is_none().then_some(case.past.memory.tls_proxy_sent.as_ref()).flatten();
+    if let Some(proxy) = tls_proxy(&want.path).filter(|proxy| told != Some(proxy))
+        && differs("status.tlsProxy", &proxy, have.tls_proxy.as_deref().unwrap_or("none"))
         && want.drift == DriftPolicy::Correct
     {
         change.tls_proxy = Some(proxy);

@@ -16,6 +16,9 @@ use crate::{
 /// For so long it is said that a rotation is over.
 const NEWS: Duration = Duration::from_hours(7 * 24);
 
+/// UKO looks at a keystore more often than that.
+const CONTACT: Duration = Duration::from_mins(15);
+
 /// How far it is.
 enum Rotation<'a> {
     /// There is none.
@@ -66,6 +69,13 @@ pub(super) fn signed_in(case: Case<'_>) -> Verdict<Step> {
             "CredentialsRotating",
             format!("{accepted} UKO is to get the password of the Secret {secret}, and {}", still_uses(held)),
         ),
+        Rotation::Unproven(held) if tells_no_contact(case, held) => Verdict::met(
+            "CredentialsRotating",
+            format!(
+                "{accepted} UKO has had the password of the Secret {} since {} and says it is well, but not when it last reached the Key Vault. See that a key arrives before you revoke the earlier one.",
+                held.secret_name, held.since.0
+            ),
+        ),
         Rotation::Unproven(held) => Verdict::met(
             "CredentialsRotating",
             format!(
@@ -83,6 +93,12 @@ pub(super) fn signed_in(case: Case<'_>) -> Verdict<Step> {
             ),
         ),
     }
+}
+
+/// `last_heartbeat` may be missing from what UKO says of its health: then no wait will bring a proof.
+fn tells_no_contact(case: Case<'_>, held: &CredentialsInUse) -> bool {
+    let health = case.seen.health.present().filter(|status| status.health == Health::Ok);
+    health.is_some_and(|status| status.last_heartbeat.is_none()) && age(&held.since, case.now) > CONTACT
 }
 
 /// Which one it was before.

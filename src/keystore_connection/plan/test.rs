@@ -113,6 +113,19 @@ fn failed(case: Case<'_>, last: &ConnectionTestStatus, left: Duration) -> Fault 
     Fault { retry_after: Some(left.mul_f64(1.25)), ..Fault::new(class, "ConnectionTestFailed", last.message.clone()) }
 }
 
+/// A vault that is not shown says nothing of the keystore in it, so nothing is made in its place.
+pub(super) fn hidden_vault(case: Case<'_>) -> Option<Fault> {
+    let vault = case.past.uko_vault.as_ref().filter(|_| case.past.keystore.is_some())?;
+    let hidden = case.seen.uko_vaults.present().is_some_and(Vec::is_empty);
+    hidden.then(|| {
+        let text = format!(
+            "UKO does not show the UKO vault {} any more, so nobody can tell whether the keystore is still in it. Give the identity of spec.uko its role on that vault again; if the vault is gone for good, write a new object.",
+            vault.as_str()
+        );
+        Fault::new(Class::NotFound, "UkoVaultNotFound", text)
+    })
+}
+
 /// The one UKO vault, or what stands in its way.
 #[expect(clippy::result_large_err, reason = "one a pass, and it is the verdict of its stage")]
 pub(super) fn uko_vault(case: Case<'_>) -> Result<crate::clouds::ibm::UkoVaultId, Verdict<Step>> {
@@ -122,6 +135,9 @@ pub(super) fn uko_vault(case: Case<'_>) -> Result<crate::clouds::ibm::UkoVaultId
         Seen::Absent => &[],
         Seen::Present(vaults) => vaults.as_slice(),
     };
+    if let Some(fault) = hidden_vault(case) {
+        return Err(Verdict::Blocked(fault));
+    }
     match (vaults, &case.want.uko_vault) {
         ([vault], _) => Ok(vault.id.clone()),
         ([], UkoVaultWanted::Named { name, create: true }) => {

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::super::{ArmId, ConnectionState, ProvisioningState, wire};
+use super::super::{ArmId, ConnectionState, ConnectionStatus, ProvisioningState, wire};
 
 /// The ten key permissions that UKO needs on a vault with access policies.
 pub const UKO_KEY_PERMISSIONS: [&str; 10] =
@@ -201,11 +201,20 @@ impl Vault {
         UKO_KEY_PERMISSIONS.into_iter().filter(|permission| !held.contains(permission)).collect()
     }
 
-    /// The connection of a private endpoint.
+    /// The connection of a private endpoint. One that was made again under the same name may have left its earlier connection
+    /// behind, which is dead: the one that lives most counts.
     #[must_use]
     pub fn connection_of(&self, private_endpoint: &ArmId) -> Option<&PrivateEndpointConnection> {
         let is_ours = |id: &ArmId| id.same_as(private_endpoint);
-        self.connections.iter().find(|connection| connection.private_endpoint_id.as_ref().is_some_and(is_ours))
+        let life = |connection: &&PrivateEndpointConnection| match &connection.state.status {
+            ConnectionStatus::Approved => 0,
+            ConnectionStatus::Pending => 1,
+            ConnectionStatus::Other(_) => 2,
+            ConnectionStatus::Rejected => 3,
+            ConnectionStatus::Disconnected => 4,
+        };
+        let ours = self.connections.iter().filter(|one| one.private_endpoint_id.as_ref().is_some_and(is_ours));
+        ours.min_by_key(life)
     }
 }
 
@@ -316,6 +325,26 @@ mod tests {
         assert_eq!(seen.connections.len(), 2);
         let ours = seen.connection_of(&ArmId::parse(endpoint).unwrap()).unwrap();
         assert_eq!(ours.name, "c1");
+    }
+
+    #[test]
+    fn what_an_earlier_endpoint_of_the_name_left_behind_hides_no_living_connection() {
+        let endpoint = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe1";
+        let connection = |name: &str, status: &str| {
+            json!({"id": format!("{ID}/privateEndpointConnections/{name}"), "properties": {
+            "privateEndpoint": {"id": endpoint}, "privateLinkServiceConnectionState": {"status": status}}})
+        };
+        for (first, second, counts) in [
+            ("Disconnected", "Approved", "b"),
+            ("Disconnected", "Pending", "b"),
+            ("Rejected", "Pending", "b"),
+            ("Approved", "Disconnected", "a"),
+            ("Disconnected", "Disconnected", "a"),
+        ] {
+            let seen = vault(&json!({"privateEndpointConnections": [connection("a", first), connection("b", second)]}));
+            let found = seen.connection_of(&ArmId::parse(endpoint).unwrap()).unwrap();
+            assert_eq!(found.name, counts, "{first}, {second}");
+        }
     }
 
     #[test]

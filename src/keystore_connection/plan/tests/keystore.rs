@@ -410,3 +410,35 @@ fn what_was_taken_over_is_not_taken_again_although_nothing_is_settled_yet() {
     sim.run(7200);
     assert_eq!(sim.steps.len(), 1, "two that name each other do not fight: {:?}", sim.steps);
 }
+
+#[test]
+fn a_keystore_without_a_proxy_gets_the_one_that_the_spec_names_once() {
+    for shows in [true, false] {
+        let mut sim = Sim::settled(json!({}));
+        sim.steps.clear();
+        (sim.world.keystores[0].tls_proxy, sim.world.keystores[0].hides_proxy) = (None, !shows);
+        sim.run(7200);
+        let [Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }] = &sim.steps[..] else {
+            panic!("{:?}", sim.steps)
+        };
+        assert_eq!(change.tls_proxy.as_deref(), Some(super::world::ADDRESS));
+        assert_eq!(sim.world.keystores[0].tls_proxy.as_deref(), Some(super::world::ADDRESS));
+        assert!(sim.is(ConditionType::Ready, "True"));
+        assert_eq!(sim.status().memory.is_some_and(|memory| memory.tls_proxy_sent.is_some()), !shows);
+    }
+}
+
+#[test]
+fn a_keystore_in_a_vault_that_is_hidden_is_neither_gone_nor_made_again() {
+    for create in [true, false] {
+        let mut sim = Sim::settled(json!({"uko": {"vault": {"create": create}}}));
+        sim.steps.clear();
+        sim.world.uko_vaults.clear();
+        sim.world.keystores.clear();
+        sim.run(600);
+        assert_eq!(sim.says(STAGE), "False UkoVaultNotFound");
+        sim.annotate("recreate-requested-at", "2027-01-15T08:00:00Z");
+        sim.run(7200);
+        assert_eq!((sim.steps.len(), sim.says(STAGE)), (0, "False UkoVaultNotFound".to_owned()));
+    }
+}

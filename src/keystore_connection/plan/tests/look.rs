@@ -316,7 +316,7 @@ impl World {
             || self.connection.as_ref().is_some_and(|connection| connection.status == "Approved");
         let word = self.health.as_deref().unwrap_or(if way { "ok" } else { "not_responding" });
         let at = now - self.heartbeat_age;
-        KeystoreStatus { health: Health::of(word), last_heartbeat: (word == "ok").then_some(at) }
+        KeystoreStatus { health: Health::of(word), last_heartbeat: (word == "ok" && self.tells_contact).then_some(at) }
     }
 }
 
@@ -352,7 +352,7 @@ impl Store {
                 Whose::Others => other.marked(text),
             },
             groups: self.groups.clone(),
-            tls_proxy: self.tls_proxy.clone(),
+            tls_proxy: self.tls_proxy.clone().filter(|_| !self.hides_proxy),
             azure_service_name: Some(self.vault_name.clone()),
             azure_resource_group: Some("rg-keys".to_owned()),
             azure_location: None,

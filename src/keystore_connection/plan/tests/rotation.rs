@@ -265,3 +265,14 @@ fn a_change_that_is_refused_leaves_the_earlier_password_in_use() {
     assert_eq!(sim.says(CREDENTIALS), "True CredentialsRotating");
     assert!(message(&sim, CREDENTIALS).contains("still uses"), "{}", message(&sim, CREDENTIALS));
 }
+
+#[test]
+fn a_uko_that_tells_no_contact_leaves_the_proof_to_a_person() {
+    let mut sim = standing();
+    sim.world.tells_contact = false;
+    put(&mut sim, "payments-sp", "another");
+    sim.run(7200);
+    assert_eq!((patches(&sim), sim.says(CREDENTIALS)), (1, "True CredentialsRotating".to_owned()));
+    let told = sim.status().conditions.into_iter().find(|one| one.type_ == "CredentialsValid").unwrap();
+    assert!(told.message.contains("See that a key arrives before you revoke"), "{}", told.message);
+}

@@ -67,6 +67,8 @@ pub(super) struct World {
     pub health: Option<String>,
     /// How old UKO's last good contact is, in seconds.
     pub heartbeat_age: i64,
+    /// Whether it is told at all.
+    pub tells_contact: bool,
 }
 
 /// Something that can be read.
@@ -225,6 +227,8 @@ pub(super) struct Store {
     pub groups: Vec<String>,
     pub vault_name: String,
     pub tls_proxy: Option<String>,
+    /// It has one and does not show it.
+    pub hides_proxy: bool,
     pub client_id: String,
     pub etag: bool,
 }
@@ -308,6 +312,7 @@ impl Default for Store {
             groups: Vec::new(),
             vault_name: "payments-kv".to_owned(),
             tls_proxy: Some(ADDRESS.to_owned()),
+            hides_proxy: false,
             client_id: "33333333-3333-4333-8333-333333333333".to_owned(),
             etag: true,
         }
@@ -369,6 +374,7 @@ impl Default for World {
             connector_endpoint: Some(connector_endpoint()),
             health: None,
             heartbeat_age: 0,
+            tells_contact: true,
         }
     }
 }
