@@ -193,7 +193,7 @@ fn the_examples_for_argo_cd_and_flux_are_whole_and_come_in_order() {
     assert_eq!(waves, expected.map(|(wave, name)| (wave.to_owned(), name.to_owned())));
     let granted = &read("argocd/application.yaml")[0]["spec"]["source"]["helm"]["valuesObject"]["rbac"]["secretNames"];
     assert_eq!(*granted, json!({"keys": ["payments-sp", "azure-operator", "ibm-cloud"]}), "those of deploy/samples");
-    for path in ["argocd/application.yaml", "argocd/applicationset.yaml", "flux/keys.yaml"] {
+    for path in ["argocd/application.yaml", "argocd/applicationset.yaml", "flux/keys.yaml", "flux/keys-plain.yaml"] {
         for object in read(path) {
             let text = object.to_string();
             assert!(!text.contains("ignoreDifferences"), "{path}: nothing differs");
@@ -201,5 +201,27 @@ fn the_examples_for_argo_cd_and_flux_are_whole_and_come_in_order() {
                 assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(chart).exists(), "{path} names {chart}");
             }
         }
+    }
+}
+
+#[test]
+fn an_example_for_flux_has_one_owner_and_never_takes_a_release_down_by_itself() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/flux");
+    let mut owners: Vec<(String, Value)> = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let objects: Vec<Value> = serde_yaml::from_multiple(&fs::read_to_string(&path).unwrap()).unwrap();
+        let of_file: Vec<&Value> = objects.iter().filter(|one| one["kind"] != "GitRepository").collect();
+        assert_eq!(of_file.len(), 1, "{} has one owner", path.display());
+        let named = &of_file[0]["spec"]
+            .pointer("/chart/spec/sourceRef/name")
+            .unwrap_or(&of_file[0]["spec"]["sourceRef"]["name"]);
+        assert!(objects.iter().any(|one| one["kind"] == "GitRepository" && one["metadata"]["name"] == **named));
+        owners.push((of_file[0]["kind"].as_str().unwrap().to_owned(), of_file[0]["spec"].clone()));
+    }
+    owners.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!([&*owners[0].0, &*owners[1].0], ["HelmRelease", "Kustomization"]);
+    for action in ["install", "upgrade"] {
+        assert!(owners[0].1[action]["remediation"].is_null(), "{action}: a retry uninstalls or rolls back first");
     }
 }
