@@ -112,6 +112,8 @@ struct Past<'a> {
     /// Everything was once as this very spec and these Secrets want it.
     settled: bool,
     kek_was_healthy: bool,
+    /// Status says that the Key Vault answers on its public address.
+    was_public: bool,
 }
 
 impl<'a> Past<'a> {
@@ -143,6 +145,9 @@ impl<'a> Past<'a> {
             replace_requested: recreate(look.memory.private_endpoint_at.as_ref()),
             settled: !look.changed,
             kek_was_healthy: status.key_encryption_key.as_ref().is_some_and(|kek| kek.key_id.is_some()),
+            was_public: azure
+                .and_then(|azure| azure.public_network_access.as_deref())
+                .is_some_and(|word| word != "Disabled" && word != "SecuredByPerimeter"),
         }
     }
 }

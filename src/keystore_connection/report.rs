@@ -380,6 +380,11 @@ fn network_access(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
         }
         memory.closed_at = Some(Time(case.now));
     }
+    // Its answer or its record was lost. Somebody else's closing in that moment is taken for ours: that only keeps us from another.
+    let closed = case.seen.vault.present().is_some_and(|vault| vault.public_network_access == PublicAccess::Disabled);
+    if closed && case.past.was_public && memory.closed_at.is_none() && case.want.mode == Mode::Manage {
+        memory.closed_at = Some(Time(case.now));
+    }
     let lost = case
         .seen
         .health

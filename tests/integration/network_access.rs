@@ -113,3 +113,24 @@ async fn a_path_that_is_lost_right_after_closing_is_told_with_the_way_back() {
     world.cloud.patch(&health(&world, &object, &Value::Null)).await;
     world.is_ready().await;
 }
+
+#[tokio::test]
+async fn a_closing_whose_answer_is_lost_is_not_repeated_over_a_persons_repair() {
+    let world = World::start("closing-unheard").await;
+    world.apply_fixture().await;
+    let object = world.is_ready().await;
+    let lost = json!({"service": "arm", "method": "PATCH", "path": "/vaults/", "count": 1, "drop": "after"});
+    world.cloud.fault(&lost).await;
+    world.change_connection(json!({"azure": {"publicNetworkAccess": "Disabled"}})).await;
+    world.hears(connection("NetworkAccessApplied", "True/PublicAccessDisabled").ready("True")).await;
+    world.cloud.patch(&health(&world, &object, &json!("not_responding"))).await;
+    let told = connection("KeystoreConnected", "False/PathLostAfterClosing");
+    world.hears(told.says(&["az keyvault update --name payments-kv --public-network-access Enabled"])).await;
+
+    world.cloud.patch(&json!({"azure": {"vaults": {VAULT: {"publicNetworkAccess": "Enabled"}}}})).await;
+    world.cloud.patch(&health(&world, &object, &Value::Null)).await;
+    world.hears(connection("NetworkAccessApplied", "False/PathLostAfterClosing")).await;
+    world.passes(CONNECTION, 2).await;
+    assert_eq!(access(&world).await, "Enabled");
+    assert_eq!(world.cloud.writes_after(0).await["arm PATCH"], 1, "closed once, heard or not");
+}

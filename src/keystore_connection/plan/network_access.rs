@@ -83,7 +83,7 @@ pub(super) fn network_access_applied(
             format!("The public address stays open: {why}"),
         ));
     }
-    fresh_heartbeat(case).unwrap_or_else(|| {
+    fresh_heartbeat(case).or_else(|| unrecorded(case)).unwrap_or_else(|| {
         Verdict::step(
             Step::ClosePublicAccess,
             "PublicAccessInProgress",
@@ -195,6 +195,13 @@ fn fresh_heartbeat(case: Case<'_>) -> Option<Verdict<Step>> {
             None,
         )),
     }
+}
+
+/// Status says that it is open before it is closed: so a closing is known for ours even when its answer and its record are lost.
+fn unrecorded(case: Case<'_>) -> Option<Verdict<Step>> {
+    let on_record = case.past.was_public || case.past.memory.closed_at.is_some();
+    let text = "The public address was opened; it is closed once that is on record.";
+    (!on_record).then(|| Verdict::in_progress("PublicAccessInProgress", text, Some(Duration::ZERO)))
 }
 
 /// UKO turned unhealthy within a quarter of an hour after we closed the public address.

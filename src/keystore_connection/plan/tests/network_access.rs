@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     sim::Sim,
-    world::{Part, Trouble, World, connector_endpoint},
+    world::{Part, Trouble, World, Write, connector_endpoint},
 };
 use crate::reconcile::scenario::patched;
 use crate::{api::condition::ConditionType, keystore_connection::plan::Step};
@@ -171,6 +171,56 @@ fn a_path_lost_after_closing_is_told_with_the_command_and_never_opened_or_closed
     sim.spec(json!({"intervalSeconds": 301}));
     sim.rest();
     assert_eq!((closings(&sim), public(&sim).as_str()), (2, "Disabled"));
+}
+
+/// Closes; then the answer is lost and, if so wanted, what the pass wrote to status as well.
+fn close_unheard(sim: &mut Sim, record_too: bool) {
+    for _ in 0..100 {
+        sim.world.writes = vec![Write::LostAfter];
+        let before = sim.object.status.clone();
+        let passed = sim.pass();
+        if matches!(passed.step, Some(Step::ClosePublicAccess)) {
+            sim.world.writes.clear();
+            if record_too {
+                sim.object.status = before;
+            }
+            return sim.wait(passed.next);
+        }
+        sim.wait(passed.next);
+    }
+    panic!("never closed: {}", sim.says(STAGE));
+}
+
+#[test]
+fn a_closing_whose_answer_or_record_is_lost_is_still_ours() {
+    for record_too in [false, true] {
+        let mut sim = Sim::settled(json!({}));
+        sim.spec(json!({"azure": {"publicNetworkAccess": "Disabled"}}));
+        close_unheard(&mut sim, record_too);
+        assert_eq!((closings(&sim), public(&sim).as_str()), (1, "Disabled"));
+        sim.world.health = Some("not_responding".to_owned());
+        sim.run(600);
+        assert_eq!(sim.says(ConditionType::KeystoreConnected), "False PathLostAfterClosing", "{record_too}");
+        open(&mut sim);
+        sim.world.health = None;
+        sim.run(4 * 3600);
+        assert_eq!((closings(&sim), public(&sim).as_str()), (1, "Enabled"), "{record_too}");
+        assert_eq!(sim.says(STAGE), "False PathLostAfterClosing");
+    }
+}
+
+#[test]
+fn what_opens_an_address_that_others_closed_is_on_record_before_it_is_closed() {
+    let mut sim = closing(World::settled());
+    sim.world.vault.as_mut().unwrap().public = "Disabled".to_owned();
+    sim.rest();
+    sim.run(3600);
+    assert!(sim.memory().closed_at.is_none(), "others did that");
+    open(&mut sim);
+    close_unheard(&mut sim, true);
+    sim.world.health = Some("not_responding".to_owned());
+    sim.run(600);
+    assert_eq!(sim.says(ConditionType::KeystoreConnected), "False PathLostAfterClosing");
 }
 
 #[test]
