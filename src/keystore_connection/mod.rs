@@ -191,7 +191,7 @@ impl Controller for KeystoreConnections {
     }
 
     fn forget(&self, key: &Key) {
-        self.operations.forget(&lock_owner(Self::KIND, key));
+        self.operations.gone(&lock_owner(Self::KIND, key));
         self.metrics.forget(key);
     }
 
@@ -402,6 +402,9 @@ impl KeystoreConnections {
         span::done(&applying, &done);
         if let Some(action) = step.repairs_key() {
             self.metrics.repaired(action, &done);
+        }
+        if matches!(step, Step::CreatePrivateEndpoint { .. }) {
+            self.operations.asked_for_endpoint(owner, &done, driver::now());
         }
         let lost = self.shared.ended(owner, &locks, step.creates(), &done, driver::now());
         (done, tested, lost)

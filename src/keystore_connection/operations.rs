@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use tokio::time::Instant;
 
 use super::observe::Operation;
 use crate::{
     clouds::azure::{Accepted, OperationState, OperationUrl, ResourceManager},
-    reconcile::{fault::Fault, pace::PaceSettings},
+    reconcile::{fault::Fault, pace::PaceSettings, summary::Done},
 };
 
 /// Azure takes minutes at most; after that the resource's own state counts \[P\].
@@ -23,6 +24,8 @@ const BUDGET: Duration = Duration::from_mins(15);
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     running: Mutex<HashMap<String, Running>>,
+    /// When a private endpoint was last asked for. Status says it too, but can be lost.
+    asked: Mutex<HashMap<String, Time>>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +83,46 @@ impl Operations {
         self.lock().remove(owner);
     }
 
+    /// A private endpoint was asked for. What was refused makes nothing.
+    pub(super) fn asked_for_endpoint(&self, owner: &str, done: &Done, now: Timestamp) {
+        if !matches!(done, Done::Failed(fault) if !fault.outcome_unknown) {
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned(), Time(now));
+        }
+    }
+
+    /// When that was.
+    pub(super) fn endpoint_asked_at(&self, owner: &str) -> Option<Time> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned()
+    }
+
+    /// The object is gone.
+    pub(super) fn gone(&self, owner: &str) {
+        self.forget(owner);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_endpoint_that_was_asked_for_is_remembered_unless_it_was_refused() {
+        let table = Operations::default();
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let refused = Done::Failed(Fault::awaiting_person("RoleMissing", "Grant it."));
+        table.asked_for_endpoint("o", &refused, at(1));
+        assert_eq!(table.endpoint_asked_at("o"), None);
+        let lost = Done::Failed(Fault { outcome_unknown: true, ..Fault::awaiting_person("CloudUnavailable", "") });
+        table.asked_for_endpoint("o", &lost, at(2));
+        table.forget("o");
+        table.asked_for_endpoint("o", &refused, at(3));
+        assert_eq!(table.endpoint_asked_at("o"), Some(Time(at(2))), "the first may still come");
+        table.gone("o");
+        assert_eq!(table.endpoint_asked_at("o"), None);
     }
 }

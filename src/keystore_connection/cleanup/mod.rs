@@ -54,7 +54,9 @@ pub(super) async fn pass(
     let found = resolve::references(&shared.kube, &key.0, object, shared.announced.age(driver::now())).await;
     let policy = std::sync::Arc::clone(&connections.policy.borrow().policy);
     let want = Desired::parse(object, key, &shared.cluster_id, found, &policy);
-    let known = known(&status);
+    let mut known = known(&status);
+    let asked = connections.operations.endpoint_asked_at(&owner);
+    known.last_write_at = known.last_write_at.into_iter().chain(asked).max_by_key(|at| at.0);
     let looked = SeenAt { clock: now, looked: Instant::now() };
     // While the policy refuses the target, not even a token is asked for there.
     let readers = match want.refused {
@@ -68,8 +70,9 @@ pub(super) async fn pass(
     let pending =
         status.pending_create.clone().filter(|pending| pending.kind == "Keystore" && !seen.has_ours(&want, &known));
     let age = shared.announced.age(now);
+    let pause = shared.leadership.create_pause_left();
     let Parting { next, steps, left: remaining } =
-        part(&Case { want: &want, seen: &seen, known: &known, pending: pending.as_ref(), age });
+        part(&Case { want: &want, seen: &seen, known: &known, pending: pending.as_ref(), age, pause });
     status.pending_create = pending;
     let (came, news) = match next {
         // Its id must survive us: it tells which claims on a ConnectorEndpoint were ours.

@@ -3,6 +3,8 @@
 //! In: what is outside and carries our mark. Out: one step, or why not. Never: I/O; takes the path away before the keystore that goes
 //! through it; names a UKO vault, a Key Vault or a key.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::super::{OBJECT_TAG, OWNER_TAG, ZONE_GROUP, desired::Desired, observe::Operation};
@@ -63,6 +65,8 @@ pub(super) struct Case<'a> {
     pub pending: Option<&'a PendingCreate>,
     /// How old that may become.
     pub age: Age,
+    /// For so long yet a request of a predecessor that died may take effect.
+    pub pause: Duration,
 }
 
 /// One removal.
@@ -274,15 +278,15 @@ fn private_endpoint(case: &Case<'_>, parting: &mut Parting<Step>) -> Option<Next
 /// The request for it may have been the last thing that was sent, and its answer lost.
 fn endpoint_to_come(case: &Case<'_>) -> Option<Next<Step>> {
     let known = &case.known;
-    let last = known.last_write_at.as_ref().filter(|_| known.private_endpoint.is_none())?;
-    (age(last, case.age.now) < case.age.lost_after).then(|| {
+    let young = known.last_write_at.as_ref().is_some_and(|last| age(last, case.age.now) < case.age.lost_after);
+    (known.private_endpoint.is_none() && (young || case.pause > Duration::ZERO)).then(|| {
         let message =
             "A request for the private endpoint may still take effect; what it makes is removed when it appears.";
         wait("CreationOutcomeInProgress", message.to_owned(), Some(case.age.look_every()))
     })
 }
 
-fn in_azure(name: &str, pause: Option<std::time::Duration>) -> Next<Step> {
+fn in_azure(name: &str, pause: Option<Duration>) -> Next<Step> {
     wait("PrivateEndpointInProgress", format!("Azure is working on the private endpoint {name}."), pause)
 }
 

@@ -116,7 +116,7 @@ fn nothing_known() -> Known {
 
 pub(super) fn decide(seen: &Remains, known: &Known, pending: Option<&PendingCreate>) -> Parting<Step> {
     let age = Age { now: Timestamp::from_second(1_800_000_000).unwrap(), lost_after: Duration::from_mins(2) };
-    part(&Case { want: &want(), seen, known, pending, age })
+    part(&Case { want: &want(), seen, known, pending, age, pause: Duration::ZERO })
 }
 
 fn next(seen: &Remains) -> Next<Step> {
@@ -253,7 +253,8 @@ fn a_lost_creation_is_waited_for_until_it_can_have_no_effect() {
 fn what_the_policy_does_not_allow_is_not_touched() {
     let age = Age { now: Timestamp::UNIX_EPOCH, lost_after: Duration::ZERO };
     let refused = wanted("rules: []");
-    let parting = part(&Case { want: &refused, seen: &all(), known: &nothing_known(), pending: None, age });
+    let (pause, known) = (Duration::ZERO, nothing_known());
+    let parting = part(&Case { want: &refused, seen: &all(), known: &known, pending: None, age, pause });
     assert_eq!(reason(&parting.next), "TargetNotAllowed");
 }
 
@@ -267,4 +268,13 @@ fn a_private_endpoint_whose_request_was_sent_last_is_waited_for() {
     assert_eq!(decide(&gone(), &sent(121), None).next, Next::Over);
     let known = Known { private_endpoint: Some(want().private_endpoint.unwrap().id), ..sent(10) };
     assert_eq!(decide(&gone(), &known, None).next, Next::Over, "it was there, and is gone");
+}
+
+#[test]
+fn after_a_predecessor_that_died_a_private_endpoint_is_waited_for_as_well() {
+    let age = Age { now: Timestamp::from_second(1_800_000_000).unwrap(), lost_after: Duration::from_mins(2) };
+    let (want, seen, known, pause) = (want(), gone(), nothing_known(), Duration::from_secs(30));
+    let case = Case { want: &want, seen: &seen, known: &known, pending: None, age, pause };
+    assert_eq!(reason(&part(&case).next), "CreationOutcomeInProgress");
+    assert_eq!(part(&Case { pause: Duration::ZERO, ..case }).next, Next::Over);
 }
