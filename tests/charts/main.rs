@@ -7,6 +7,7 @@ mod deploy;
 mod helm;
 mod monitoring;
 mod operator;
+mod operator_names;
 mod operator_rights;
 mod readme;
 mod team;

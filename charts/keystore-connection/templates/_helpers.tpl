@@ -30,7 +30,7 @@ In: dict "in", "suffix".
 {{/* keystore-connection.labels: of every object of this release. */}}
 {{- define "keystore-connection.labels" -}}
 app.kubernetes.io/name: keystore-connection
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}

@@ -28,8 +28,8 @@
 {{- end -}}
 
 {{- define "uko-operator.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "uko-operator.labels" -}}
@@ -105,6 +105,6 @@ roleRef:
   name: {{ index . 2 | quote }}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "uko-operator.serviceAccountName" $root }}
-  namespace: {{ $root.Release.Namespace }}
+  name: {{ include "uko-operator.serviceAccountName" $root | quote }}
+  namespace: {{ $root.Release.Namespace | quote }}
 {{- end -}}
