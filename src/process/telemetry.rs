@@ -3,9 +3,9 @@
 //! In: a format, a level, a collector. Out: the process-wide tracing subscriber. Never: a line that could show a Secret, whatever
 //! the level.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, str::FromStr};
 
-use tracing::Metadata;
+use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::{
@@ -33,17 +33,29 @@ pub fn install(format: LogFormat, level: &str, otlp: Option<&Otlp>) -> Result<()
 
 /// A bare level is meant for us: at `debug`, hyper and kube would bury what we say. Who wants them names them.
 fn directives(level: &str) -> Result<EnvFilter, InvalidSetting> {
-    let directives = match level.to_ascii_lowercase().as_str() {
+    let refused = |fault: &str| {
+        InvalidSetting::new(
+            "--log-level",
+            format!(
+                "{fault}; write error, warn, info, debug, trace, off, or directives such as info,kube=debug (RUST_LOG counts where the flag is absent)"
+            ),
+        )
+    };
+    if let Some(word) = level.split(',').map(str::trim).find(|part| is_no_level(part)) {
+        return Err(refused(&format!("`{word}` is no level")));
+    }
+    let directives = match level.trim().to_ascii_lowercase().as_str() {
         bare @ ("error" | "off") => bare.to_owned(),
         bare @ ("warn" | "info" | "debug" | "trace") => format!("warn,uko_operator={bare}"),
         _ => level.to_owned(),
     };
-    EnvFilter::builder().parse(directives).map_err(|fault| {
-        InvalidSetting::new(
-            "--log-level",
-            format!("{fault}; write error, warn, info, debug, trace, or directives such as info,kube=debug (RUST_LOG counts where the flag is absent)"),
-        )
-    })
+    EnvFilter::builder().parse(directives).map_err(|fault| refused(&fault.to_string()))
+}
+
+/// A bare word is taken for a target by tracing: `warning` would show the target of that name, and silence everything else.
+fn is_no_level(part: &str) -> bool {
+    let is_word = !part.is_empty() && !part.contains(['=', '[', ']', '{', '}']);
+    is_word && LevelFilter::from_str(part).is_err()
 }
 
 /// kube logs an answer it cannot parse in full, and that answer may be a Secret.
@@ -111,5 +123,15 @@ mod tests {
     fn a_level_that_is_none_is_refused_with_its_cure() {
         let refusal = directives("uko_operator=loud").map_or_else(|fault| fault.to_string(), |_| String::new());
         assert!(refusal.contains("--log-level") && refusal.contains("info,kube=debug"), "{refusal}");
+        for (level, word) in
+            [("warning", "warning"), ("debg", "debg"), ("info, kube", "kube"), ("inf,kube=debug", "inf")]
+        {
+            let refusal = directives(level).map_or_else(|fault| fault.to_string(), |_| String::new());
+            let named = refusal.contains("--log-level") && refusal.contains(&format!("`{word}` is no level"));
+            assert!(named && refusal.contains("error, warn, info, debug, trace, off"), "{level}: {refusal}");
+        }
+        for level in ["WARN", "off", "info,kube=debug", "warn,uko_operator=trace", "info,[reconcile]=debug"] {
+            assert!(directives(level).is_ok(), "{level}");
+        }
     }
 }

@@ -101,6 +101,7 @@ fn a_typo_or_a_bad_value_is_refused_with_its_place() {
         ("settings.linkScope=agents", "/settings/linkScope"),
         ("settings.concurrency=0", "/settings/concurrency"),
         ("settings.logFormat=xml", "/settings/logFormat"),
+        ("settings.logLevel=warning", "/settings/logLevel"),
         ("extraCA.pem=nothing", "/extraCA/pem"),
         ("prices.currency=EUR", "/prices/pricesAsOf"),
         ("prices.furtherKeystore=-1", "/prices/furtherKeystore"),

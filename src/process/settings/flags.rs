@@ -114,7 +114,7 @@ pub struct Flags {
     #[arg(long, value_name = "FORMAT", env = "UKO_OPERATOR_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// error, warn, info, debug, trace, or tracing directives such as `info,kube=debug`. Default: `RUST_LOG`, else info.
+    /// error, warn, info, debug, trace, off, or tracing directives such as `info,kube=debug`. Default: `RUST_LOG`, else info.
     #[arg(long, value_name = "LEVEL", env = "UKO_OPERATOR_LOG_LEVEL", value_parser = NonEmptyStringValueParser::new())]
     pub log_level: Option<String>,
 

@@ -15,6 +15,10 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+/// Read by the queue of spans itself, which takes its default for what it cannot read.
+const BATCHES: [&str; 4] =
+    ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 
 /// What is exported, and to whom. The default exports nothing.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +71,7 @@ struct Signal {
     timeout: &'static str,
     compression: &'static str,
     certificate: &'static str,
+    client: [&'static str; 2],
     path: [&'static str; 2],
 }
 
@@ -78,6 +83,7 @@ const TRACES: Signal = Signal {
     timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     compression: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     certificate: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    client: ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"],
     path: ["v1", "traces"],
 };
 const METRICS: Signal = Signal {
@@ -88,6 +94,7 @@ const METRICS: Signal = Signal {
     timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
     compression: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
     certificate: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
+    client: ["OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY"],
     path: ["v1", "metrics"],
 };
 
@@ -136,6 +143,7 @@ impl OtlpSettings {
         if settings.traces.is_none() && settings.metrics.is_none() {
             return Ok(settings);
         }
+        settings.check_batches(&variables)?;
         Ok(Self {
             interval: variables.milliseconds(&[INTERVAL], Duration::from_mins(1))?,
             sampler: sampling(&variables)?,
@@ -145,17 +153,38 @@ impl OtlpSettings {
             ..settings
         })
     }
+
+    /// What a batch of either signal would otherwise silently be instead.
+    fn check_batches(&self, variables: &Variables<'_>) -> Result<(), InvalidSetting> {
+        if self.metrics.is_some()
+            && let Some((name, value)) = variables.first(&[TEMPORALITY])
+            && !value.eq_ignore_ascii_case("cumulative")
+        {
+            return Err(InvalidSetting::new(
+                name,
+                "must be cumulative, as all sums are here; leave it out or correct it",
+            ));
+        }
+        for name in BATCHES.iter().filter(|_| self.traces.is_some()) {
+            if let Some((name, value)) = variables.first(&[name])
+                && !value.parse::<u32>().is_ok_and(|number| number > 0)
+            {
+                return Err(InvalidSetting::new(name, "must be a whole number above 0, without unit"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn destination(variables: &Variables<'_>, signal: &Signal) -> Result<Option<Destination>, InvalidSetting> {
+    let Some((name, value)) = variables.first(&[signal.endpoint, ENDPOINT]) else {
+        return Ok(None);
+    };
     match variables.first(&[signal.exporter]) {
         None | Some((_, "otlp")) => {}
         Some((_, "none")) => return Ok(None),
         Some((name, _)) => return Err(InvalidSetting::new(name, "must be otlp or none; /metrics is always served")),
     }
-    let Some((name, value)) = variables.first(&[signal.endpoint, ENDPOINT]) else {
-        return Ok(None);
-    };
     check_transport(variables, signal)?;
     let mut url = address(name, value)?;
     if name == ENDPOINT
@@ -191,7 +220,9 @@ fn check_transport(variables: &Variables<'_>, signal: &Signal) -> Result<(), Inv
             "one CA serves both signals here: name its file in OTEL_EXPORTER_OTLP_CERTIFICATE",
         ));
     }
-    match variables.first(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]) {
+    let [certificate, key] = signal.client;
+    match variables.first(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate, key])
+    {
         Some((name, _)) => Err(InvalidSetting::new(
             name,
             "client certificates are not shown to a collector here; use OTEL_EXPORTER_OTLP_HEADERS",
@@ -308,7 +339,23 @@ mod tests {
         assert!(matches!(urls(&[on, (TRACES.exporter, "none")]), [None, Some(_)]));
         assert!(matches!(urls(&[on, (METRICS.exporter, "none")]), [Some(_), None]));
         assert_eq!(urls(&[(ENDPOINT, " ")]), [None, None]);
-        assert!(read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).is_ok(), "nothing is exported, so nothing is wrong");
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            (METRICS.exporter, "prometheus"),
+            (TRACES.exporter, "console"),
+            (TEMPORALITY, "delta"),
+            (BATCHES[0], "5s"),
+        ] {
+            assert!(read(&[(name, value)]).is_ok(), "{name}: nothing is exported, so nothing is wrong");
+        }
+    }
+
+    #[test]
+    fn what_one_signal_needs_is_not_asked_of_the_other() {
+        let on = (ENDPOINT, "http://otel:4318");
+        assert!(read(&[on, (METRICS.exporter, "none"), (TEMPORALITY, "delta")]).is_ok());
+        assert!(read(&[on, (TRACES.exporter, "none"), (BATCHES[0], "5s"), (TRACES.client[0], "/x")]).is_ok());
+        assert!(read(&[on, (TEMPORALITY, "Cumulative"), (BATCHES[0], "5000")]).is_ok());
     }
 
     #[test]
@@ -342,6 +389,13 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=hunter2%0a"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
             ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/hunter2"),
+            (TRACES.client[0], "/hunter2"),
+            (METRICS.client[1], "/hunter2"),
+            (TEMPORALITY, "delta"),
+            (BATCHES[0], "5s"),
+            (BATCHES[1], "-1"),
+            (BATCHES[2], "0"),
+            (BATCHES[3], "1.5"),
             (INTERVAL, "0"),
             (SAMPLER, "jaeger_remote"),
             (TRACES.exporter, "zipkin"),
