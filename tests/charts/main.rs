@@ -8,6 +8,7 @@ mod helm;
 mod monitoring;
 mod operator;
 mod operator_names;
+mod operator_network;
 mod operator_rights;
 mod readme;
 mod team;

@@ -218,6 +218,7 @@ fn a_typo_and_a_secret_value_have_no_place_in_the_values() {
         (identity(json!({"password": "hunter2"})), "'password' not allowed"),
         (identity(json!({"passwordSecretRef": {"name": "a", "value": "hunter2"}})), "'value' not allowed"),
         (identity(json!({"passwordSecretRef": "hunter2"})), "passwordSecretRef"),
+        (identity(json!({"passwordSecretRef": {"key": "password"}})), "passwordSecretRef.name: name what it refers to"),
     ] {
         let refused = rendered(&values).expect_err(&values.to_string());
         assert!(refused.contains(complaint), "{values}: {refused}");

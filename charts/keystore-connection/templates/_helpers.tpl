@@ -20,7 +20,7 @@ In: dict "in", "suffix".
 {{- range $key, $value := .in -}}
 {{- if not (kindIs "map" $value) -}}
 {{- else if hasSuffix $.suffix $key -}}
-{{- printf "%s\n" $value.name -}}
+{{- printf "%s\n" (required (printf "%s.name: name what it refers to; it is empty or missing" $key) $value.name) -}}
 {{- else -}}
 {{- include "keystore-connection.names" (dict "in" $value "suffix" $.suffix) -}}
 {{- end -}}

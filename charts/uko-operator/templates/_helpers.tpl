@@ -91,8 +91,20 @@ uko-operator
 {{- end -}}
 {{- end -}}
 
+{{/* Ports that the NetworkPolicy lets the operator reach beside DNS, as JSON. */}}
+{{- define "uko-operator.egressPorts" -}}
+{{- $ports := list 443 -}}
+{{- range concat (.Values.networkPolicy.apiServerPorts | default list) (.Values.networkPolicy.extraEgressPorts | default list) -}}
+{{- $ports = append $ports (int .) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
 {{/* Where `helm test` makes its object. */}}
 {{- define "uko-operator.testNamespace" -}}
+{{- if and .Values.test.namespace .Values.watchNamespaces (not (has .Values.test.namespace .Values.watchNamespaces)) -}}
+{{- fail (printf "test.namespace: %s is none of watchNamespaces, so the operator would never see the object of helm test. Name one of them, or leave it empty." .Values.test.namespace) -}}
+{{- end -}}
 {{- .Values.test.namespace | default (first .Values.watchNamespaces) | default .Release.Namespace -}}
 {{- end -}}
 
