@@ -190,3 +190,48 @@ async fn the_sample_plans_and_then_adopts_what_was_made_by_hand() {
     // The sample describes the keystore; without a description in the spec, the old one would stand.
     assert!(kept.starts_with("Keys of the payments platform in Azure\nuko-operator:"), "{kept}");
 }
+
+/// IBM's own sample of a list of keystores does not tell the Key Vault; each keystore by itself does.
+#[tokio::test]
+async fn a_list_that_does_not_tell_the_key_vault_leads_to_no_second_keystore() {
+    let mut world = World::start("sparse").await;
+    world.apply_fixture().await;
+    world.is_ready().await;
+    world.operator = None;
+    for kind in [CONNECTION, ENDPOINT] {
+        world.delete(kind, NAME).await;
+    }
+    // What is left is a keystore that a person made, under a name of their own.
+    let instance = at(&world.fixture.seed, "/ibm/uko/instanceId").as_str().unwrap().to_owned();
+    let state = world.cloud.state().await;
+    let keystore = state["ibm"]["uko"][&instance]["keystores"].as_object().unwrap().keys().next().unwrap();
+    let by_hand = json!({"name": "by-hand", "description": "made by hand"});
+    let uko = json!({&instance: {"keystores": {keystore: by_hand}}});
+    world.cloud.patch(&json!({"ibm": {"switches": {"sparseLists": true}, "uko": uko}})).await;
+    let before = world.cloud.last_request().await;
+    let none_made = async || {
+        let writes = world.cloud.writes_after(before).await;
+        assert_eq!(writes.get("uko POST"), None, "{writes:?}");
+    };
+
+    // It cannot be read: that is not absence.
+    let path = format!("/keystores/{keystore}$");
+    world.cloud.fault(&json!({"service": "uko", "method": "GET", "path": path, "status": 503, "count": -1})).await;
+    world.operator = Some(crate::harness::Operator::start(world.cluster, &world.cloud, &world.options()));
+    world.apply_fixture().await;
+    let paths = ["PrivateEndpointReady", "ConnectorEndpointReady"];
+    world.hears(connection("KeystoreConnected", "Unknown/UkoUnavailable").still(&paths)).await;
+    world.passes(CONNECTION, 2).await;
+    none_made().await;
+
+    world.cloud.no_faults().await;
+    let told = connection("KeystoreConnected", "False/ClaimConflict").ready("False/ClaimConflict");
+    world.hears(told.says(&["by-hand", "adoptionPolicy: IfUnowned"])).await;
+    world.passes(CONNECTION, 2).await;
+    none_made().await;
+
+    world.change_connection(json!({"adoptionPolicy": "IfUnowned"})).await;
+    world.is_ready().await;
+    none_made().await;
+    one_of_each(&world, &world.cloud.state().await);
+}

@@ -268,6 +268,30 @@ async fn what_bears_anothers_mark_stays_and_what_is_gone_already_is_no_obstacle(
     }
 }
 
+/// The list does not tell the Key Vault, and nothing else leads to the other's keystore.
+#[tokio::test]
+async fn the_path_stays_for_anothers_keystore_of_the_same_key_vault() {
+    let world = ready_to_go("sparse-path").await;
+    let keystore = keystores(&world).await.remove(0);
+    let private = members(&world, "/azure/privateEndpoints").await;
+    world.operator.as_ref().unwrap().freeze();
+    let mut theirs = world.cloud.state().await["ibm"]["uko"][instance(&world)]["keystores"][&keystore].clone();
+    theirs["name"] = json!("theirs");
+    theirs["description"] = json!(format!("uko-operator:{} other/thing", "x".repeat(26)));
+    let id = "5b0e7c1a-0000-4000-8000-0000000000aa";
+    let uko = json!({instance(&world): {"keystores": {&keystore: null, id: theirs}}});
+    world.cloud.patch(&json!({"ibm": {"switches": {"sparseLists": true}, "uko": uko}})).await;
+    world.delete(CONNECTION, NAME).await;
+    let before = world.cloud.last_request().await;
+    world.operator.as_ref().unwrap().thaw();
+    is_gone(&world, CONNECTION, NAME).await;
+    assert_eq!(world.cloud.writes_after(before).await, [].into());
+    assert_eq!(
+        (keystores(&world).await, members(&world, "/azure/privateEndpoints").await),
+        (vec![id.to_owned()], private)
+    );
+}
+
 #[tokio::test]
 async fn an_operator_that_dies_in_the_middle_has_a_successor_that_goes_on() {
     let mut world = ready_to_go("successor").await;

@@ -8,12 +8,12 @@ use super::plan::{Known, Remains, is_our_keystore};
 use crate::{
     clouds::{
         azure::{ArmId, ResourceManager},
-        http::{Class, Error},
+        http::Class,
         ibm::{Keystore, Uko, UkoVaultId, uko::InstalledKeys},
     },
     keystore_connection::{
         desired::{Desired, UkoVaultWanted},
-        observe::{Operation, Readers},
+        observe::{Operation, Readers, completed, unclear},
     },
     reconcile::{driver::Shared, fault::Fault, stage::Seen, usage},
 };
@@ -48,7 +48,7 @@ async fn keystores(
 ) -> (Seen<Vec<(UkoVaultId, Keystore)>>, Seen<InstalledKeys>) {
     let Found { keystores: found, visible } = match find(uko, want, known).await {
         Ok(found) => found,
-        Err(error) => return (Seen::Unknown(Fault::from(error)), Seen::NotLooked),
+        Err(fault) => return (Seen::Unknown(fault), Seen::NotLooked),
     };
     if known.keystore.as_ref().is_some_and(|id| !visible && found.iter().all(|(_, keystore)| keystore.id != *id)) {
         return (Seen::Unknown(hidden()), Seen::NotLooked);
@@ -76,8 +76,8 @@ pub(in crate::keystore_connection) struct Found {
 }
 
 /// In every vault that fits: ours by mark, whatever bears the id in status, and whatever is for the same Key Vault. Each is read
-/// once more: a list has no version.
-pub(in crate::keystore_connection) async fn find(uko: &Uko, want: &Desired, known: &Known) -> Result<Found, Error> {
+/// once more: a list has no version, and may leave out the Key Vault.
+pub(in crate::keystore_connection) async fn find(uko: &Uko, want: &Desired, known: &Known) -> Result<Found, Fault> {
     uko.sign_in().await?;
     let mut shown: Vec<UkoVaultId> = match &want.uko_vault {
         UkoVaultWanted::Id(id) => uko.vault(id).await?.into_iter().map(|vault| vault.id).collect(),
@@ -94,7 +94,13 @@ pub(in crate::keystore_connection) async fn find(uko: &Uko, want: &Desired, know
         };
         found.visible |= known.uko_vault.as_ref().is_none_or(|known| *known == vault);
         let counts = |keystore: &Keystore| is_our_keystore(want, known, keystore) || want.is_for_key_vault(keystore);
-        let mut ids: Vec<_> = listed.into_iter().filter(counts).map(|keystore| keystore.id).collect();
+        let (mut counted, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(counts);
+        let others = completed(uko, want, &vault, others).await?;
+        if let Some(fault) = unclear(&others, want) {
+            return Err(fault);
+        }
+        counted.extend(others.into_iter().filter(counts));
+        let mut ids: Vec<_> = counted.into_iter().map(|keystore| keystore.id).collect();
         if let Some(id) = known.keystore.as_ref().filter(|id| !ids.contains(id)) {
             ids.push(id.clone());
         }

@@ -260,13 +260,22 @@ impl Desired {
         })
     }
 
-    /// Whether a keystore is for the Key Vault of the spec, whoever made it.
+    /// Whether a keystore is for the Key Vault of the spec, whoever made it. None: the answer lacks what would tell.
+    pub(super) fn for_key_vault(&self, keystore: &Keystore) -> Option<bool> {
+        let same = |have: &Option<String>, want: &str| have.as_deref().map(|have| have.eq_ignore_ascii_case(want));
+        let facts = [
+            // No type is no other type: Azure's members tell then.
+            Some(keystore.kind == KeystoreKind::AzureKeyVault || keystore.kind.as_str().is_empty()),
+            same(&keystore.azure_service_name, &self.vault.name),
+            // The name of a Key Vault is its own in all of Azure: without the subscription it tells as well.
+            same(&keystore.azure_subscription_id, &self.vault.subscription_id).or(Some(true)),
+        ];
+        if facts.contains(&Some(false)) { Some(false) } else { facts.iter().all(Option::is_some).then_some(true) }
+    }
+
+    /// Whether it certainly is.
     pub(super) fn is_for_key_vault(&self, keystore: &Keystore) -> bool {
-        let is =
-            |have: &Option<String>, want: &str| have.as_deref().is_some_and(|have| have.eq_ignore_ascii_case(want));
-        keystore.kind == KeystoreKind::AzureKeyVault
-            && is(&keystore.azure_service_name, &self.vault.name)
-            && is(&keystore.azure_subscription_id, &self.vault.subscription_id)
+        self.for_key_vault(keystore) == Some(true)
     }
 
     /// Whether anyone looks at the key-encryption key.

@@ -3,11 +3,16 @@
 //! In: readers and what is wanted. Out: [`Observed`]. Never: writes; gives up because one cloud is dark.
 
 mod azure;
+mod listed;
 mod uko;
 
+pub(super) use self::{
+    azure::Azure,
+    listed::{completed, unclear},
+    uko::UkoSide,
+};
 #[cfg(test)]
-pub(super) use self::uko::{costs_more, pick};
-pub(super) use self::{azure::Azure, uko::UkoSide};
+pub(super) use self::{listed::pick, uko::costs_more};
 use super::{Past, desired::Desired};
 use crate::{
     clouds::{

@@ -4,7 +4,10 @@
 
 use futures::join;
 
-use super::Observed;
+use super::{
+    Observed,
+    listed::{certain, completed, pick, unclear},
+};
 use crate::{
     clouds::{
         http::Error,
@@ -14,7 +17,7 @@ use crate::{
         Past,
         desired::{Desired, UkoVaultWanted},
     },
-    reconcile::{fault::Fault, ownership::Mark, stage::Seen},
+    reconcile::{fault::Fault, stage::Seen},
 };
 
 /// A reader of one UKO, or why there is none.
@@ -99,26 +102,24 @@ pub(in crate::keystore_connection) fn costs_more(seen: &Observed, want: &Desired
     want.prices.is_some() && missing && has_place && !want.is_at_its_limit()
 }
 
-/// Over all pages: by our mark, then by Key Vault, then by exact name. The answer of a list holds no `ETag`, so the find is read again.
+/// Over all pages. The answer of a list holds no `ETag`, so the find is read again; it may also leave out for which Key Vault a keystore
+/// is, so before one counts as absent, those that do not tell are read one by one.
 async fn search(seen: &mut Observed, uko: &Uko, want: &Desired, vault: &UkoVaultId) {
-    seen.keystores = Seen::always(uko.keystores(vault).await);
+    seen.keystores = Seen::always(listed(uko, want, vault).await);
     let Some(all) = seen.keystores.present() else {
         if let Some(fault) = seen.keystores.fault() {
             seen.keystore = Seen::Unknown(fault.clone());
         }
         return;
     };
-    match pick(all, want).map(|found| found.id.clone()) {
-        Some(id) => one(seen, uko, vault, &id).await,
-        None => seen.keystore = Seen::Absent,
+    match (pick(all, want).map(|found| found.id.clone()), unclear(all, want)) {
+        (Some(id), _) => one(seen, uko, vault, &id).await,
+        (None, Some(fault)) => seen.keystore = Seen::Unknown(fault),
+        (None, None) => seen.keystore = Seen::Absent,
     }
 }
 
-/// By our mark, then by Key Vault, then by exact name.
-pub(in crate::keystore_connection) fn pick<'a>(all: &'a [Keystore], want: &Desired) -> Option<&'a Keystore> {
-    let marked = |keystore: &&Keystore| Mark::find(&keystore.description).names(&want.owner);
-    all.iter()
-        .find(marked)
-        .or_else(|| all.iter().find(|keystore| want.is_for_key_vault(keystore)))
-        .or_else(|| all.iter().find(|keystore| keystore.name == want.keystore.name))
+async fn listed(uko: &Uko, want: &Desired, vault: &UkoVaultId) -> Result<Vec<Keystore>, Error> {
+    let all = uko.keystores(vault).await?;
+    if certain(&all, want).is_some() { Ok(all) } else { completed(uko, want, vault, all).await }
 }
