@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::{
+    apply::Sent,
     desired::Desired,
     observe::{Cached, Observed},
     plan::{Past, Step},
@@ -70,6 +71,8 @@ struct Pass {
     seen: Observed,
     plan: Plan<Step>,
     done: Done,
+    /// Made or taken over by this pass.
+    endpoint: Option<EndpointId>,
     announced: Option<PendingCreate>,
     quick: bool,
 }
@@ -213,29 +216,30 @@ impl ConnectorEndpoints {
         let Ok(credential) = &want.credential else {
             let seen = Observed::default();
             let plan = stage("plan").in_scope(|| plan::plan(want, &seen, past, false));
-            return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
+            return Pass { seen, plan, done: Done::Nothing, endpoint: None, announced: None, quick: false };
         };
         let satellite = self.clouds.satellite(credential.clone());
         if may_be_quick(look, status) {
             let seen = observe::quick(&satellite, &past.cached).instrument(stage("observe")).await;
             let plan = stage("plan").in_scope(|| plan::plan(want, &seen, past, true));
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
+                return Pass { seen, plan, done: Done::Nothing, endpoint: None, announced: None, quick: true };
             }
         }
         let seen_at = Seen { clock: now, looked: Instant::now() };
         let (seen, plan) = full_look(&satellite, want, past).await;
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         self.shared.announced.settle(&owner, |kind| plan::found(want, &seen, past, kind));
-        let (done, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
+        let (sent, announced) = match (want.mode, plan.next(), connector_of(&seen)) {
             (Mode::Manage, Some(step), Some(connector)) => {
                 let pending = status.pending_create.as_ref();
                 let pending = pending.filter(|pending| !plan::found(want, &seen, past, &pending.kind));
                 self.act(&satellite, &connector, step, key, pending, seen_at).await
             }
-            (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
+            (Mode::Manage | Mode::Plan, _, _) => (Sent { done: Done::Nothing, endpoint: None }, None),
         };
-        Pass { seen, plan, done, announced, quick: false }
+        let Sent { done, endpoint } = sent;
+        Pass { seen, plan, done, endpoint, announced, quick: false }
     }
 
     /// At most one write; a creation is announced in a pass of its own.
@@ -247,22 +251,24 @@ impl ConnectorEndpoints {
         key: &Key,
         pending: Option<&PendingCreate>,
         seen_at: Seen,
-    ) -> (Done, Option<PendingCreate>) {
+    ) -> (Sent, Option<PendingCreate>) {
         let owner = lock_owner(Kind::ConnectorEndpoint, key);
         let locks = [format!("connector/{}", connector.as_str())];
         match self.shared.turn(&owner, &locks, step.creates(), pending, seen_at) {
             Turn::Send => {}
-            Turn::Record(pending) => return (Done::Asked, Some(pending)),
-            Turn::Held(word, wait) => return (Done::Held(word, wait), None),
+            Turn::Record(pending) => return (Sent { done: Done::Asked, endpoint: None }, Some(pending)),
+            Turn::Held(word, wait) => {
+                return (Sent { done: Done::Held(word, wait), endpoint: None }, None);
+            }
         }
         let applying = stage("apply");
         let writer = satellite.writer();
         let sent = apply::step(&writer, &self.shared.leadership, connector, step);
-        let done = sent.instrument(applying.clone()).await;
-        span::done(&applying, &done);
+        let sent = sent.instrument(applying.clone()).await;
+        span::done(&applying, &sent.done);
         self.shared.locks.clear(&owner);
-        let lost = self.shared.ended(&owner, &locks, step.creates(), &done, driver::now());
-        (done, lost)
+        let lost = self.shared.ended(&owner, &locks, step.creates(), &sent.done, driver::now());
+        (sent, lost)
     }
 }
 

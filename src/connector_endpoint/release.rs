@@ -6,7 +6,7 @@ use super::{
     ConnectorEndpoints, cached,
     cleanup::connectors,
     desired::Desired,
-    plan::{Past, is_marked_ours},
+    plan::{Past, is_marked_ours, unchanged},
     resolve,
 };
 use crate::{
@@ -34,10 +34,7 @@ pub(super) async fn pass(
         };
         for endpoint in listed.iter().filter(|endpoint| is_marked_ours(&want, endpoint)) {
             shared.may_release()?;
-            let change = EndpointChange {
-                created_by: Some(want.owner.released()),
-                ..EndpointChange::keeping(endpoint.server_protocol.clone())
-            };
+            let change = EndpointChange { created_by: Some(want.owner.released()), ..unchanged(&want, endpoint) };
             satellite.writer().update_endpoint(&connector, &endpoint.id, &change).await?;
             marks += 1;
         }

@@ -139,10 +139,16 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
         None if seen.endpoints.present().is_some() && told.want.drift == DriftPolicy::Report => {
             (status.enabled, status.address) = (None, None);
         }
-        None if seen.endpoints.present().is_some() => {
+        // A list may lag behind a creation that is still on record.
+        None if seen.endpoints.present().is_some() && status.pending_create.is_none() => {
             (status.endpoint_id, status.enabled, status.address) = (None, None, None);
         }
         None => {}
+    }
+    // From the answer on: where the mark is not shown, only the id tells later looks whose it is. An id that is lost with this
+    // status leaves what the name and the mark say.
+    if let Some(id) = &told.pass.endpoint {
+        status.endpoint_id = Some(id.as_str().to_owned());
     }
 }
 

@@ -3,10 +3,13 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    World,
-    fixture::at,
-    story::{CONNECTION, ENDPOINT, NAME, connection, endpoint, text},
+use crate::{
+    deletion::{is_gone, members},
+    harness::{
+        World,
+        fixture::at,
+        story::{CONNECTION, ENDPOINT, NAME, connection, endpoint, text},
+    },
 };
 
 fn instance(world: &World) -> &str {
@@ -140,6 +143,33 @@ async fn a_keystore_that_somebody_removed_is_made_again_only_on_request() {
     world.is_ready().await;
     let [_, _, again] = ids(&world).await;
     assert_ne!(again, keystore);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_made_or_taken_is_ours_though_our_mark_is_not_shown() {
+    let mut world = World::start("unshown").await;
+    world.cloud.patch(&json!({"ibm": {"switches": {"createdByKept": false}}})).await;
+    world.fixture.endpoint["spec"]["displayName"] = json!("payments-kv");
+    world.apply_fixture().await;
+    world.is_ready().await;
+    for kind in [CONNECTION, ENDPOINT] {
+        // Suspended, so that nothing is released.
+        world.merge(kind, NAME, &json!({"spec": {"suspend": true}})).await;
+        world.delete(kind, NAME).await;
+    }
+
+    let mut heir = world.fixture.endpoint.clone();
+    heir["metadata"]["name"] = json!("heir");
+    heir["spec"]["adoptionPolicy"] = json!("IfUnowned");
+    heir["spec"]["deletionPolicy"] = json!("Delete");
+    let before = world.cloud.last_request().await;
+    world.apply_value(&heir).await.unwrap();
+    world.hears(endpoint("Ready", "True/EndpointReady").of("heir")).await;
+    let writes = world.cloud.writes_after(before).await;
+    assert_eq!(writes.values().sum::<usize>(), 1, "taken over once: {writes:?}");
+    world.delete(ENDPOINT, "heir").await;
+    is_gone(&world, ENDPOINT, "heir").await;
+    assert_eq!(members(&world, "/ibm/endpoints").await, Vec::<String>::new());
 }
 
 #[tokio::test]

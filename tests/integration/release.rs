@@ -89,6 +89,22 @@ async fn what_is_retained_is_released_to_heirs_and_taken_back_by_its_owner_under
     world.is_discreet().await;
 }
 
+#[tokio::test]
+async fn a_mark_is_given_up_and_taken_back_where_ibm_does_not_say_what_the_agents_speak() {
+    let world = World::start("release-silent").await;
+    world.apply_fixture().await;
+    world.is_ready().await;
+    let link = members(&world, "/ibm/endpoints").await.remove(0);
+    let silent = json!({"ibm": {"endpoints": {&link: {"serverProtocol": ""}}}});
+    world.cloud.patch(&silent).await;
+    delete_both(&world).await;
+    marks_are(&world, true).await;
+    world.cloud.patch(&silent).await;
+    world.apply_fixture().await;
+    world.is_ready().await;
+    marks_are(&world, false).await;
+}
+
 async fn display_name(world: &World) -> String {
     let state = world.cloud.state().await;
     let endpoints = state["ibm"]["endpoints"].as_object().unwrap();

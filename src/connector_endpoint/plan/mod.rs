@@ -23,7 +23,7 @@ use crate::{
         http::Class,
         ibm::{
             Connector, ConnectorState, Endpoint, EndpointChange,
-            satellite::{ConnectionType, EndpointStatus},
+            satellite::{ConnectionType, EndpointStatus, ServerProtocol},
         },
     },
     reconcile::{
@@ -258,17 +258,15 @@ fn endpoint_provisioned(
             return Verdict::Blocked(Fault::awaiting_person("ClaimConflict", text));
         }
         Claim::Adoptable => {
-            let change = EndpointChange {
-                created_by: Some(want.owner.mark()),
-                ..EndpointChange::keeping(endpoint.server_protocol.clone())
-            };
+            let change = EndpointChange { created_by: Some(want.owner.mark()), ..unchanged(want, endpoint) };
             let step = Step::AdoptEndpoint { id: endpoint.id.clone(), name: endpoint.display_name.clone(), change };
             return Verdict::step(step, "AdoptionInProgress", "The endpoint is being taken over.");
         }
         Claim::Ours => {}
     }
-    let change = difference(want, endpoint, drift);
-    if !change.is_empty() && want.drift == DriftPolicy::Correct {
+    if let Some(change) = difference(want, endpoint, drift)
+        && want.drift == DriftPolicy::Correct
+    {
         let moves = change.server_host.is_some() || change.server_port.is_some();
         let users = want.users().filter(|_| moves && past.spec_changed && !want.destination_change_allowed);
         if let Some(users) = users {
@@ -315,8 +313,19 @@ fn create(want: &Desired, seen: &Observed) -> Verdict<Step> {
     )
 }
 
-fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> EndpointChange {
-    let wanted = &want.draft;
+/// Leaves everything as it is. The service wants a valid word for the destination's side in each change, so where the answer
+/// holds none it gets the one that we would make the endpoint with.
+pub(super) fn unchanged(want: &Desired, have: &Endpoint) -> EndpointChange {
+    let wanted = &want.draft.server_protocol;
+    EndpointChange::keeping(told_server_protocol(have).unwrap_or(wanted).clone())
+}
+
+fn told_server_protocol(have: &Endpoint) -> Option<&ServerProtocol> {
+    Some(&have.server_protocol).filter(|protocol| !protocol.as_str().is_empty())
+}
+
+fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Option<EndpointChange> {
+    let (wanted, before) = (&want.draft, drift.len());
     let mut change = EndpointChange::keeping(wanted.server_protocol.clone());
     let mut differs = |field: &str, want: String, have: String| {
         let different = want != have;
@@ -347,6 +356,10 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     };
     if differs("spec.protocol", wanted.client_protocol.as_str().to_owned(), protocol) {
         change.client_protocol = Some(wanted.client_protocol.clone());
+    } else if let Some(protocol) = told_server_protocol(have) {
+        // The same field, told once: every change sends the right word for this side too.
+        let side = |protocol: &ServerProtocol| format!("{} to the destination", protocol.as_str());
+        differs("spec.protocol", side(&wanted.server_protocol), side(protocol));
     }
     // No answer about the timeout is no difference: the service then uses its own default [O].
     let (limit, timeout) = (wanted.inactivity_timeout, have.inactivity_timeout.or(wanted.inactivity_timeout));
@@ -362,5 +375,5 @@ fn difference(want: &Desired, have: &Endpoint, drift: &mut Vec<Drift>) -> Endpoi
     if differs("spec.enabled", want.enabled.to_string(), enabled.to_string()) {
         change.enabled = Some(want.enabled);
     }
-    change
+    (drift.len() > before).then_some(change)
 }

@@ -185,10 +185,4 @@ impl EndpointChange {
             enabled: None,
         }
     }
-
-    /// Whether nothing but the constant `server_protocol` would be sent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::keeping(self.server_protocol.clone())
-    }
 }

@@ -13,7 +13,7 @@ use crate::{
         condition::{self, ConditionType},
         v1alpha1::{ConnectorEndpoint, ConnectorEndpointStatus, Mode, PendingCreate},
     },
-    clouds::http::Class,
+    clouds::{http::Class, ibm::EndpointId},
     connector_endpoint::{
         Pass, connector_of,
         desired::Desired,
@@ -66,6 +66,8 @@ pub(super) struct Sim {
     pub now: i64,
     pub announced: Announced,
     pub steps: Vec<Step>,
+    /// The endpoint that the last answer gave us.
+    answered: Option<EndpointId>,
 }
 
 /// What one pass did.
@@ -103,7 +105,7 @@ pub(super) fn in_case<R>(
 impl Sim {
     pub(super) fn new(object: ConnectorEndpoint, world: World) -> Self {
         fastrand::seed(7);
-        Self { object, world, now: START, announced: Announced::new(LOST), steps: Vec::new() }
+        Self { object, world, now: START, announced: Announced::new(LOST), steps: Vec::new(), answered: None }
     }
 
     pub(super) fn of(spec: Value, world: World) -> Self {
@@ -153,13 +155,13 @@ impl Sim {
         if want.credential.is_err() {
             let seen = Observed::default();
             let plan = plan(want, &seen, past, false);
-            return Pass { seen, plan, done: Done::Nothing, announced: None, quick: false };
+            return Pass { seen, plan, done: Done::Nothing, endpoint: None, announced: None, quick: false };
         }
         if may_be_quick(look, status) {
             let seen = self.world.look(want, past, true);
             let plan = plan(want, &seen, past, true);
             if plan.is_settled() && plan.drift.is_empty() {
-                return Pass { seen, plan, done: Done::Nothing, announced: None, quick: true };
+                return Pass { seen, plan, done: Done::Nothing, endpoint: None, announced: None, quick: true };
             }
         }
         let seen = self.world.look(want, past, false);
@@ -172,7 +174,7 @@ impl Sim {
             }
             (Mode::Manage | Mode::Plan, _, _) => (Done::Nothing, None),
         };
-        Pass { seen, plan, done, announced, quick: false }
+        Pass { seen, plan, done, endpoint: self.answered.take(), announced, quick: false }
     }
 
     fn act(&mut self, step: &Step, pending: Option<&PendingCreate>, now: Timestamp) -> (Done, Option<PendingCreate>) {
@@ -196,7 +198,7 @@ impl Sim {
             ..Fault::new(Class::Transient, "LinkUnavailable", "No answer; this is retried.")
         };
         match if self.world.writes.is_empty() { Write::Done } else { self.world.writes.remove(0) } {
-            Write::Done => self.world.apply(step),
+            Write::Done => self.answered = self.world.apply(step),
             Write::LostBefore => return Done::Failed(no_answer()),
             Write::LostAfter => {
                 self.world.apply(step);

@@ -97,6 +97,66 @@ fn a_claim_follows_from_mark_name_known_id_and_policy() {
 }
 
 #[test]
+fn what_was_made_or_taken_is_ours_from_the_answer_on_though_the_mark_is_never_shown() {
+    for shown in ["", "IBMid-0600002K1P"] {
+        let silent = || World { shown_instead: Some(shown.to_owned()), ..World::default() };
+        let mut sim = Sim::of(json!({"displayName": "payments-kv"}), silent());
+        sim.run(600);
+        assert_eq!((sim.says(ConditionType::Ready).as_str(), creations(&sim)), ("True EndpointReady", 1));
+
+        let by_hand = Endpoint { whose: Whose::Nobodys, name: Some("payments-kv".to_owned()), ..Endpoint::default() };
+        let world = World { endpoints: BTreeMap::from([("by-hand".to_owned(), by_hand)]), ..silent() };
+        let mut sim = Sim::of(json!({"displayName": "payments-kv", "adoptionPolicy": "IfUnowned"}), world);
+        sim.run(600);
+        let adoptions = sim.steps.iter().filter(|step| matches!(step, Step::AdoptEndpoint { .. })).count();
+        assert_eq!((sim.says(ConditionType::Ready).as_str(), adoptions), ("True EndpointReady", 1));
+
+        // The id says nothing against another's mark.
+        sim.world.endpoints.get_mut("by-hand").unwrap().whose = Whose::Others;
+        sim.run(1200);
+        assert_eq!(sim.says(ConditionType::EndpointProvisioned), "False ClaimConflict");
+        assert_eq!(sim.status().endpoint_id, None);
+    }
+}
+
+#[test]
+fn tls_begun_towards_the_destination_is_a_difference_and_no_answer_about_it_is_none() {
+    let mut sim = Sim::settled(json!({}));
+    sim.world.endpoints.get_mut("ours").unwrap().server_protocol = Some("tls".to_owned());
+    sim.run(1200);
+    assert_eq!(sim.world.endpoints["ours"].server_protocol.as_deref(), Some("tcp"));
+    assert!(sim.steps.len() == 1 && sim.is(ConditionType::Ready, "True"), "{:?}", sim.steps);
+
+    let mut sim = Sim::settled(json!({"driftPolicy": "Report"}));
+    sim.world.endpoints.get_mut("ours").unwrap().server_protocol = Some("tls".to_owned());
+    sim.run(1200);
+    let drift = sim.status().drift;
+    let [row] = drift.as_slice() else { panic!("{drift:?}") };
+    assert_eq!(
+        [&*row.field, &*row.want, &*row.have],
+        ["spec.protocol", "tcp to the destination", "tls to the destination"]
+    );
+    assert_eq!(sim.steps, []);
+    // Both sides differ: the field is told once, since status.drift holds each once.
+    sim.world.endpoints.get_mut("ours").unwrap().protocol = "http".to_owned();
+    sim.run(1200);
+    assert_eq!(sim.status().drift.len(), 1);
+
+    assert_eq!(of_endpoint(json!({}), |have| have.server_protocol = Some(String::new())), "Met EndpointProvisioned");
+}
+
+#[test]
+fn a_valid_word_is_sent_when_the_answer_holds_none() {
+    let mut world = World::settled();
+    let have = world.endpoints.get_mut("ours").unwrap();
+    (have.whose, have.name, have.server_protocol) =
+        (Whose::Nobodys, Some("payments-kv".to_owned()), Some(String::new()));
+    let mut sim = Sim::of(json!({"displayName": "payments-kv", "adoptionPolicy": "IfUnowned"}), world);
+    sim.run(60);
+    assert!(sim.is(ConditionType::Ready, "True"), "{}", sim.says(ConditionType::Ready));
+}
+
+#[test]
 fn every_managed_field_is_set_back_in_one_change() {
     let mut sim = Sim::settled(json!({"displayName": "payments-kv"}));
     let have = sim.world.endpoints.get_mut("ours").unwrap();

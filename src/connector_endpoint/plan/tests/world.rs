@@ -11,7 +11,7 @@ use crate::{
         http::Class,
         ibm::{
             self, Connector, ConnectorId, ConnectorState, EndpointChange, EndpointId, SourceBinding, SourceId,
-            satellite::{ClientProtocol, ConnectionType, EndpointStatus, SourceKind},
+            satellite::{ClientProtocol, ConnectionType, EndpointStatus, ServerProtocol, SourceKind},
         },
     },
     connector_endpoint::{
@@ -43,6 +43,9 @@ pub(super) struct World {
     pub later: Vec<(i64, String, Endpoint)>,
     /// Connections that name it.
     pub used_by: Vec<String>,
+    /// Reads show no mark of ours, but this; empty: null.
+    #[serde(skip)]
+    pub shown_instead: Option<String>,
     /// A person gives the object what others own.
     #[serde(skip)]
     pub given: bool,
@@ -96,6 +99,8 @@ pub(super) struct Endpoint {
     pub host: String,
     pub port: u16,
     pub protocol: String,
+    /// Towards the destination; absent: the service's own default.
+    pub server_protocol: Option<String>,
     pub timeout: Option<u64>,
     pub enabled: bool,
     pub address: bool,
@@ -120,6 +125,7 @@ impl Default for Endpoint {
             host: "payments-kv.privatelink.vaultcore.azure.net".to_owned(),
             port: 443,
             protocol: "tcp".to_owned(),
+            server_protocol: None,
             timeout: Some(60),
             enabled: true,
             address: true,
@@ -148,6 +154,7 @@ impl Default for World {
             sources: BTreeMap::new(),
             later: Vec::new(),
             used_by: Vec::new(),
+            shown_instead: None,
             given: false,
         }
     }
@@ -189,7 +196,7 @@ impl World {
         if quick {
             if let (Some(_), Some(id)) = (&past.cached.connector, &past.cached.endpoint) {
                 let have = self.endpoints.get(id.as_str());
-                seen.endpoint = self.read(Part::Endpoint, || have.map(|have| have.as_read(id.as_str(), want)));
+                seen.endpoint = self.read(Part::Endpoint, || have.map(|have| self.shown(id.as_str(), have, want)));
             }
             return seen;
         }
@@ -208,8 +215,9 @@ impl World {
         if connector_of(&seen).is_none() {
             return seen;
         }
-        seen.endpoints = self
-            .read(Part::Endpoints, || Some(self.endpoints.iter().map(|(id, have)| have.as_read(id, want)).collect()));
+        seen.endpoints = self.read(Part::Endpoints, || {
+            Some(self.endpoints.iter().map(|(id, have)| self.shown(id, have, want)).collect())
+        });
         seen.sources = self.read(Part::Sources, || {
             let read = |(id, have): (&String, &Source)| ibm::Source {
                 id: SourceId::new(id.clone()),
@@ -239,20 +247,23 @@ impl World {
         self.endpoints.extend(due.into_iter().map(|(_, id, endpoint)| (id, endpoint)));
     }
 
-    pub(super) fn apply(&mut self, step: &Step) {
+    /// Gives the endpoint that the answer names as ours.
+    pub(super) fn apply(&mut self, step: &Step) -> Option<EndpointId> {
         match step {
             Step::CreateEndpoint(draft, _) => {
                 let id = format!("made{}", self.endpoints.len());
                 let mut made =
                     Endpoint { bound: BTreeMap::new(), name: Some(draft.display_name.clone()), ..Endpoint::default() };
                 (made.host, made.port) = (draft.server_host.clone(), draft.server_port);
-                self.endpoints.insert(id, made);
+                self.endpoints.insert(id.clone(), made);
+                return Some(EndpointId::new(id));
             }
             Step::AdoptEndpoint { id, change, .. } | Step::UpdateEndpoint { id, change } => {
                 let have = self.endpoints.get_mut(id.as_str()).unwrap();
                 let given = matches!(step, Step::AdoptEndpoint { .. }) && self.given;
                 assert!(given || have.whose != Whose::Others, "another owner's endpoint was changed");
                 have.change(change);
+                return matches!(step, Step::AdoptEndpoint { .. }).then(|| id.clone());
             }
             Step::CreateSource { name, addresses } => {
                 let made = Source { name: Some(name.clone()), addresses: addresses.clone() };
@@ -266,6 +277,17 @@ impl World {
                 assert_ne!(have.whose, Whose::Others);
                 have.bound.insert(source.as_str().to_owned(), true);
             }
+        }
+        None
+    }
+
+    fn shown(&self, id: &str, have: &Endpoint, want: &Desired) -> ibm::Endpoint {
+        let read = have.as_read(id, want);
+        match &self.shown_instead {
+            Some(text) if have.whose == Whose::Ours => {
+                ibm::Endpoint { created_by: Some(text.clone()).filter(|text| !text.is_empty()), ..read }
+            }
+            Some(_) | None => read,
         }
     }
 }
@@ -285,7 +307,10 @@ impl Endpoint {
             server_host: self.host.clone(),
             server_port: Some(self.port),
             client_protocol: ClientProtocol::of(&self.protocol),
-            server_protocol: ClientProtocol::of(&self.protocol).default_server_protocol(),
+            server_protocol: self
+                .server_protocol
+                .as_deref()
+                .map_or_else(|| ClientProtocol::of(&self.protocol).default_server_protocol(), ServerProtocol::of),
             inactivity_timeout: self.timeout.map(Duration::from_secs),
             created_by: match self.whose {
                 Whose::Ours => Some(want.owner.mark()),
@@ -302,7 +327,7 @@ impl Endpoint {
 
     fn change(&mut self, change: &EndpointChange) {
         let EndpointChange {
-            server_protocol: _,
+            server_protocol,
             display_name,
             server_host,
             server_port,
@@ -311,6 +336,11 @@ impl Endpoint {
             created_by,
             enabled,
         } = change.clone();
+        assert!(
+            !matches!(server_protocol, ServerProtocol::Other(_)),
+            "a word that the service refuses: {server_protocol:?}"
+        );
+        self.server_protocol = self.server_protocol.take().map(|_| server_protocol.as_str().to_owned());
         self.name = display_name.or(self.name.take());
         self.host = server_host.unwrap_or(std::mem::take(&mut self.host));
         self.port = server_port.unwrap_or(self.port);

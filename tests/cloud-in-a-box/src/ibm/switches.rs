@@ -13,6 +13,8 @@ pub struct Switches {
     pub reads_to_client_address: u32,
     /// Are names of endpoints and sources unique per connector \[I]?
     pub unique_link_names: bool,
+    /// Does Link keep the `created_by` that it is given \[I]? If not, it shows the caller's IAM id.
+    pub created_by_kept: bool,
     /// The quota of `location` endpoints \[D], and its refusal \[I].
     pub endpoint_quota: Quota,
     /// The status that Link gives a new endpoint or source \[S: 200].
@@ -66,6 +68,7 @@ impl Default for Switches {
         Self {
             reads_to_client_address: 1,
             unique_link_names: true,
+            created_by_kept: true,
             endpoint_quota: Quota::default(),
             link_created: 200,
             uko_source_address: "10.208.41.17".into(),

@@ -80,7 +80,7 @@ pub(super) fn create(world: &mut World, call: &Call, parent: &str) -> Answer {
         Err(answer) => return answer,
     };
     let endpoint = match draft(world, parent, given) {
-        Ok(endpoint) => endpoint,
+        Ok(endpoint) => signed(world, endpoint),
         Err(why) => return refused(400, &why),
     };
     if let Some(answer) = name_taken(world, parent, &endpoint.display_name, None) {
@@ -107,7 +107,7 @@ pub(super) fn update(world: &mut World, call: &Call, parent: &str, id: &str) -> 
         Err(answer) => return answer,
     };
     let changed = match change(present, given, now(world)) {
-        Ok(changed) => changed,
+        Ok(changed) => signed(world, changed),
         Err(why) => return refused(400, &why),
     };
     if let Some(answer) = name_taken(world, parent, &changed.display_name, Some(id)) {
@@ -214,6 +214,14 @@ fn filled(mut endpoint: Endpoint, members: &Map<String, Value>, time: i64) -> Re
     endpoint.enabled = rules::flag(members, "enabled")?.unwrap_or(endpoint.enabled);
     endpoint.last_change = time;
     Ok(endpoint)
+}
+
+/// What Link makes of the creator's text.
+fn signed(world: &World, endpoint: Endpoint) -> Endpoint {
+    if world.ibm.switches.created_by_kept {
+        return endpoint;
+    }
+    Endpoint { created_by: Some("iam-ServiceId-5f0c".into()), ..endpoint }
 }
 
 /// An endpoint as a read shows it; each read brings a new one closer to its address.

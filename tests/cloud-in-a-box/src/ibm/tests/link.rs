@@ -152,3 +152,15 @@ fn a_connector_shows_its_tunnels() {
         (&json!("Down"), &json!(-1))
     );
 }
+
+#[test]
+fn a_creator_s_text_is_kept_unless_the_switch_says_otherwise() {
+    let mut bench = Bench::new();
+    let url = bench.connector("/endpoints");
+    let mut body = draft("one", "a.example.com");
+    body["created_by"] = json!("mine");
+    assert_eq!(bench.post(&url, &body).value()["created_by"], json!("mine"));
+    bench.switch("createdByKept", &json!(false));
+    body["display_name"] = json!("two");
+    assert_eq!(bench.post(&url, &body).value()["created_by"], json!("iam-ServiceId-5f0c"));
+}
