@@ -37,18 +37,15 @@ pub(super) async fn step(
 
 async fn send(writer: &SatelliteWriter, connector: &ConnectorId, step: &Step) -> Result<Option<EndpointId>, Error> {
     match step {
-        Step::CreateEndpoint(draft, _) => {
-            return writer.create_endpoint(connector, draft).await.map(|made| Some(made.id));
-        }
+        Step::CreateEndpoint(draft, _) => writer.create_endpoint(connector, draft).await.map(|made| Some(made.id)),
         Step::AdoptEndpoint { id, change, .. } => {
-            return writer.update_endpoint(connector, id, change).await.map(|_| Some(id.clone()));
+            writer.update_endpoint(connector, id, change).await.map(|_| Some(id.clone()))
         }
-        Step::UpdateEndpoint { id, change } => writer.update_endpoint(connector, id, change).await.map(drop),
-        Step::CreateSource { name, addresses } => writer.create_source(connector, name, addresses).await.map(drop),
-        Step::UpdateSource { id, addresses } => writer.update_source(connector, id, addresses).await,
+        Step::UpdateEndpoint { id, change } => writer.update_endpoint(connector, id, change).await.map(|_| None),
+        Step::CreateSource { name, addresses } => writer.create_source(connector, name, addresses).await.map(|_| None),
+        Step::UpdateSource { id, addresses } => writer.update_source(connector, id, addresses).await.map(|()| None),
         Step::BindSource { endpoint, source } => {
-            writer.bind_sources(connector, endpoint, &[(source.clone(), true)]).await
+            writer.bind_sources(connector, endpoint, &[(source.clone(), true)]).await.map(|()| None)
         }
-    }?;
-    Ok(None)
+    }
 }

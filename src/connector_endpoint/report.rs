@@ -152,7 +152,6 @@ fn what_was_seen(told: &Told<'_>, status: &mut ConnectorEndpointStatus) {
     }
 }
 
-/// When the endpoint was made, or first seen as ours: a wish to have it made again must be younger.
 fn took(told: &Told<'_>) -> bool {
     told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::AdoptEndpoint { .. }))
 }
@@ -165,6 +164,7 @@ fn is_taken(told: &Told<'_>) -> bool {
     ours && take_over.is_some() && take_over == took_from
 }
 
+/// When the endpoint was made, or first seen as ours: a wish to have it made again must be younger.
 fn made_at(told: &Told<'_>, status: &mut ConnectorEndpointStatus, now: Timestamp) {
     let made = told.pass.done == Done::Wrote && matches!(told.pass.plan.next(), Some(plan::Step::CreateEndpoint(..)));
     let known = status.endpoint_id.is_some();

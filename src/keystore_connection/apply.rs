@@ -263,7 +263,7 @@ async fn test(
     let (reason, text) = match field {
         _ if of_name && past.keystore.is_some() => (
             "PropertyRefused",
-            "UKO does not try the name of a keystore that is registered: this says nothing of the connection. Its health does, in KeystoreConnected.".to_owned(),
+            "UKO does not test a keystore that is registered under this name already, so this test says nothing. The condition KeystoreConnected says what UKO's own health check found.".to_owned(),
         ),
         None if error.status == Some(409) => {
             ("PropertyRefused", format!("UKO does not take the keystore: it names {}.", spec_path("name")))

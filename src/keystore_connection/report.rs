@@ -339,10 +339,13 @@ fn tls_proxy_sent(case: Case<'_>, told: &Told<'_>, memory: &mut Memory) {
     if case.seen.keystore.present().is_some_and(|keystore| keystore.tls_proxy.is_some()) {
         memory.tls_proxy_sent = None;
     }
-    if let Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) = &told.pass.step
-        && let (Done::Wrote, Some(proxy)) = (&told.pass.done, &change.tls_proxy)
-    {
-        memory.tls_proxy_sent = Some(proxy.clone());
+    let sent = match &told.pass.step {
+        Some(Step::CreateKeystore(draft, _)) => draft.tls_proxy.clone(),
+        Some(Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }) => change.tls_proxy.clone(),
+        Some(_) | None => None,
+    };
+    if told.pass.done == Done::Wrote && sent.is_some() {
+        memory.tls_proxy_sent = sent;
     }
 }
 

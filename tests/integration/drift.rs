@@ -113,3 +113,27 @@ async fn a_permission_taken_away_is_only_told_under_report() {
     world.is_ready().await;
     assert_eq!(world.cloud.writes_after(before).await, [("arm PUT".to_owned(), 1)].into());
 }
+
+#[tokio::test]
+async fn tls_begun_by_the_agents_is_told_under_report_and_set_back_under_correct() {
+    let mut world = World::start_with("drift-tls", |options| options.flag("full-look-interval", "2s")).await;
+    world.fixture.endpoint["spec"]["driftPolicy"] = json!("Report");
+    world.apply_fixture().await;
+    world.is_ready().await;
+    let endpoints = async || world.cloud.state().await["ibm"]["endpoints"].as_object().unwrap().clone();
+    let link = endpoints().await.keys().next().unwrap().clone();
+    world.cloud.patch(&json!({"ibm": {"endpoints": {&link: {"serverProtocol": "tls"}}}})).await;
+    let object = world.hears(endpoint("Drifted", "True/DriftReported").says(&["spec.protocol"]).ready("True")).await;
+    assert_eq!(fields(&object), ["spec.protocol"]);
+    world.passes(ENDPOINT, 2).await;
+    let protocol = async || text(&endpoints().await[&link], "/serverProtocol").to_owned();
+    assert_eq!(protocol().await, "tls", "Report only reports");
+    world.merge(ENDPOINT, NAME, &json!({"spec": {"driftPolicy": "Correct"}})).await;
+    world
+        .eventually("bytes pass as they come", async || {
+            let now = protocol().await;
+            if now == "tcp" { Ok(()) } else { Err(now) }
+        })
+        .await;
+    world.is_ready().await;
+}

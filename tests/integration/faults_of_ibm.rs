@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     World,
     fixture::at,
-    story::{CONNECTION, ENDPOINT, connection, endpoint, text},
+    story::{CONNECTION, ENDPOINT, NAME, connection, endpoint, text},
 };
 
 const AZURE: [&str; 3] = ["CredentialsValid", "VaultReady", "PrivateEndpointReady"];
@@ -163,6 +163,19 @@ async fn each_property_that_the_dry_run_refuses_is_named_with_its_place_in_the_m
     let object = world.is_ready().await;
     assert_eq!(object["status"]["connectionTest"]["result"], "Passed");
     assert_eq!(object["status"]["lastHandledTestAt"], "mended");
+
+    // Registered under its name, which UKO may then call taken: that is no failure of the connection.
+    world.cloud.fault(&refusal("name")).await;
+    world.annotate(CONNECTION, "test-requested-at", "again").await;
+    world
+        .eventually("the test is told to say nothing", async || {
+            let object = world.get(CONNECTION, NAME).await.unwrap();
+            let said = text(&object["status"]["connectionTest"], "/message").contains("so this test says nothing");
+            let handled = object["status"]["lastHandledTestAt"] == "again";
+            if said && handled { Ok(()) } else { Err(object["status"].to_string()) }
+        })
+        .await;
+    world.is_ready().await;
 }
 
 #[tokio::test]

@@ -179,6 +179,7 @@ impl Desired {
         );
         let operator = identity::operator(azure, secrets);
         let login = identity::login(&spec.uko, secrets);
+        let keystores_allowed = identity::keystores_allowed(&spec.uko, &key.0, policy);
         Self {
             refused: identity::refusal(spec, &key.0, policy).or_else(|| identity::unsupported(&operator, &login)),
             cloud: cloud(azure.cloud),
@@ -210,11 +211,8 @@ impl Desired {
                 variant: spec.keystore.variant,
                 location: spec.keystore.location.as_deref().map(str::to_owned),
             },
-            keystores_allowed: identity::keystores_allowed(&spec.uko, &key.0, policy)
-                .map(|most| (most, found.keystores)),
-            keystores_lock: identity::keystores_allowed(&spec.uko, &key.0, policy)
-                .and(uko_of(&spec.uko))
-                .map(|uko| format!("keystores/{uko}/{}", key.0).to_ascii_lowercase()),
+            keystores_allowed: keystores_allowed.map(|most| (most, found.keystores)),
+            keystores_lock: keystores_allowed.and(uko_of(&spec.uko)).map(|uko| format!("keystores/{uko}/{}", key.0)),
             prices: None,
             connection_test: spec.connection_test.unwrap_or_default(),
             kek: spec.key_encryption_key.as_ref().and_then(|kek| kek.policy).unwrap_or_default(),

@@ -48,7 +48,7 @@ async fn complete(
 pub(in crate::keystore_connection) fn unclear(all: &[Keystore], want: &Desired) -> Option<Fault> {
     let unclear = all.iter().find(|keystore| want.for_key_vault(keystore).is_none())?;
     let text = format!(
-        "UKO does not tell for which Key Vault the keystore {} is, so nobody can tell whether it is for this one. This is retried; update UKO, or disconnect that keystore.",
+        "UKO does not tell for which Key Vault the keystore {} is, so it may be for this one already, and no second one is made. Look at it in the UKO console; this is retried.",
         unclear.name
     );
     Some(Fault::new(Class::Transient, "AnswerUnreadable", text))

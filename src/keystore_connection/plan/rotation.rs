@@ -16,7 +16,7 @@ use crate::{
 /// For so long it is said that a rotation is over.
 const NEWS: Duration = Duration::from_hours(7 * 24);
 
-/// UKO looks at a keystore more often than that.
+/// So long a first contact is waited for; how often UKO makes one is not published \[O\].
 const CONTACT: Duration = Duration::from_mins(15);
 
 /// How far it is.
@@ -72,7 +72,7 @@ pub(super) fn signed_in(case: Case<'_>) -> Verdict<Step> {
         Rotation::Unproven(held) if tells_no_contact(case, held) => Verdict::met(
             "CredentialsRotating",
             format!(
-                "{accepted} UKO has had the password of the Secret {} since {} and says it is well, but not when it last reached the Key Vault. See that a key arrives before you revoke the earlier one.",
+                "{accepted} UKO has had the password of the Secret {} since {} and says it is well, but not when it last reached the Key Vault. Distribute a key to be sure, and revoke the earlier one only then.",
                 held.secret_name, held.since.0
             ),
         ),

@@ -119,7 +119,7 @@ pub(super) fn hidden_vault(case: Case<'_>) -> Option<Fault> {
     let hidden = case.seen.uko_vaults.present().is_some_and(Vec::is_empty);
     hidden.then(|| {
         let text = format!(
-            "UKO does not show the UKO vault {} any more, so nobody can tell whether the keystore is still in it. Give the identity of spec.uko its role on that vault again; if the vault is gone for good, write a new object.",
+            "UKO does not show the UKO vault {} any more, so nobody can tell whether the keystore is still in it. Give the identity of spec.uko its role on that vault again; if the vault is gone for good, delete this object and create it again.",
             vault.as_str()
         );
         Fault::new(Class::NotFound, "UkoVaultNotFound", text)

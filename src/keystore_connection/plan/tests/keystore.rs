@@ -416,7 +416,7 @@ fn a_keystore_without_a_proxy_gets_the_one_that_the_spec_names_once() {
     for shows in [true, false] {
         let mut sim = Sim::settled(json!({}));
         sim.steps.clear();
-        (sim.world.keystores[0].tls_proxy, sim.world.keystores[0].hides_proxy) = (None, !shows);
+        (sim.world.keystores[0].tls_proxy, sim.world.shows_proxy) = (None, shows);
         sim.run(7200);
         let [Step::UpdateKeystore { change: KeystoreChange::Connection(change), .. }] = &sim.steps[..] else {
             panic!("{:?}", sim.steps)
@@ -426,6 +426,14 @@ fn a_keystore_without_a_proxy_gets_the_one_that_the_spec_names_once() {
         assert!(sim.is(ConditionType::Ready, "True"));
         assert_eq!(sim.status().memory.is_some_and(|memory| memory.tls_proxy_sent.is_some()), !shows);
     }
+}
+
+#[test]
+fn a_keystore_that_was_registered_with_a_proxy_is_not_changed_because_uko_does_not_show_it() {
+    let mut sim = Sim::of(json!({}), World { keystores: Vec::new(), shows_proxy: false, ..World::settled() });
+    sim.run(7200);
+    assert!(sim.is(ConditionType::Ready, "True") && creations(&sim) == 1);
+    assert!(!sim.steps.iter().any(|step| matches!(step, Step::UpdateKeystore { .. })), "{:?}", sim.steps);
 }
 
 #[test]

@@ -272,7 +272,8 @@ impl World {
     fn uko(&self, seen: &mut Observed, want: &Desired, known: Option<&KeystoreId>, quick: bool, now: i64) {
         let keystore = |id: &str| self.keystores.iter().find(|store| store.id == id);
         let one = |seen: &mut Observed, id: &str| {
-            seen.keystore = self.read(Part::Keystore, || keystore(id).map(|store| store.as_read(want)));
+            seen.keystore =
+                self.read(Part::Keystore, || keystore(id).map(|store| store.as_read(want, self.shows_proxy)));
             if seen.keystore.present().is_some() {
                 seen.health = self.read(Part::Health, || Some(self.health(now)));
             }
@@ -299,8 +300,9 @@ impl World {
         if !searched || seen.uko_vaults.present().is_none_or(|vaults| vaults.len() != 1) {
             return;
         }
-        seen.keystores =
-            self.read(Part::Keystores, || Some(self.keystores.iter().map(|store| store.as_read(want)).collect()));
+        seen.keystores = self.read(Part::Keystores, || {
+            Some(self.keystores.iter().map(|store| store.as_read(want, self.shows_proxy)).collect())
+        });
         match &seen.keystores {
             Seen::Unknown(fault) => seen.keystore = Seen::Unknown(fault.clone()),
             Seen::Present(all) => match pick(all, want).map(|found| found.id.clone()) {
@@ -337,7 +339,7 @@ impl Trouble {
 }
 
 impl Store {
-    fn as_read(&self, want: &Desired) -> Keystore {
+    fn as_read(&self, want: &Desired, shows_proxy: bool) -> Keystore {
         let text = &self.description;
         let other = other();
         Keystore {
@@ -352,7 +354,7 @@ impl Store {
                 Whose::Others => other.marked(text),
             },
             groups: self.groups.clone(),
-            tls_proxy: self.tls_proxy.clone().filter(|_| !self.hides_proxy),
+            tls_proxy: self.tls_proxy.clone().filter(|_| shows_proxy),
             azure_service_name: Some(self.vault_name.clone()),
             azure_resource_group: Some("rg-keys".to_owned()),
             azure_location: None,

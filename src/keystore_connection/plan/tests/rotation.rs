@@ -274,5 +274,9 @@ fn a_uko_that_tells_no_contact_leaves_the_proof_to_a_person() {
     sim.run(7200);
     assert_eq!((patches(&sim), sim.says(CREDENTIALS)), (1, "True CredentialsRotating".to_owned()));
     let told = sim.status().conditions.into_iter().find(|one| one.type_ == "CredentialsValid").unwrap();
-    assert!(told.message.contains("See that a key arrives before you revoke"), "{}", told.message);
+    assert!(
+        told.message.contains("Distribute a key to be sure, and revoke the earlier one only then"),
+        "{}",
+        told.message
+    );
 }

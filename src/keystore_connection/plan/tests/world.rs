@@ -69,6 +69,8 @@ pub(super) struct World {
     pub heartbeat_age: i64,
     /// Whether it is told at all.
     pub tells_contact: bool,
+    /// Whether UKO shows the `tls_proxy` of a keystore.
+    pub shows_proxy: bool,
 }
 
 /// Something that can be read.
@@ -227,8 +229,6 @@ pub(super) struct Store {
     pub groups: Vec<String>,
     pub vault_name: String,
     pub tls_proxy: Option<String>,
-    /// It has one and does not show it.
-    pub hides_proxy: bool,
     pub client_id: String,
     pub etag: bool,
 }
@@ -312,7 +312,6 @@ impl Default for Store {
             groups: Vec::new(),
             vault_name: "payments-kv".to_owned(),
             tls_proxy: Some(ADDRESS.to_owned()),
-            hides_proxy: false,
             client_id: "33333333-3333-4333-8333-333333333333".to_owned(),
             etag: true,
         }
@@ -375,6 +374,7 @@ impl Default for World {
             health: None,
             heartbeat_age: 0,
             tells_contact: true,
+            shows_proxy: true,
         }
     }
 }
