@@ -292,6 +292,33 @@ async fn the_path_stays_for_anothers_keystore_of_the_same_key_vault() {
     );
 }
 
+/// Nothing in status tells of the request: the deletion came between it and the status that would have said so.
+#[tokio::test]
+async fn a_private_endpoint_that_azure_makes_after_its_object_was_deleted_goes_as_well() {
+    let mut world = World::start_with("late-endpoint", |options| {
+        options.flag("request-timeout", "4s").flag("connect-timeout", "2s").flag("lost-create-timeout", "30s")
+    })
+    .await;
+    says_delete(&mut world);
+    let late = json!({"service": "arm", "method": "PUT", "path": "privateEndpoints/payments-kv-pe\\?", "commit_after_ms": 12_000, "hold": true});
+    world.cloud.fault(&late).await;
+    world.apply_fixture().await;
+    let of_endpoint = async |method: &str| {
+        let sent = world.cloud.requests_after(0).await;
+        sent.iter()
+            .any(|one| one["method"] == method && text(one, "/url").contains("/privateEndpoints/payments-kv-pe?"))
+    };
+    world
+        .eventually("the private endpoint is asked for", async || {
+            if of_endpoint("PUT").await { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+    world.delete(CONNECTION, NAME).await;
+    is_gone(&world, CONNECTION, NAME).await;
+    assert!(of_endpoint("DELETE").await, "it was not waited for");
+    assert_eq!(members(&world, "/azure/privateEndpoints").await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_operator_that_dies_in_the_middle_has_a_successor_that_goes_on() {
     let mut world = ready_to_go("successor").await;
